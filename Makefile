@@ -1,0 +1,43 @@
+# The face of the project: `make demo`, `make test`. Each target installs what it needs.
+.PHONY: setup demo check test bench lock engine clean
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## .venv/bin/conductor and what it needs
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml
+	@sh scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: setup ## the main job: real integration tests in real containers, ends with a verdict
+	@sh scripts/engine.sh
+	@sh scripts/demo.sh $(BIN)
+
+check: setup ## format, lint, types, import contracts, fast tests (about a minute)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest tests/unit tests/scenarios tests/surfaces -m "not engine and not crash" -q
+
+test: setup ## everything that this machine can run
+	@sh scripts/engine.sh
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/pytest
+
+bench: setup ## the figures in benchmarks/, as ratios measured in one run
+	@sh scripts/engine.sh
+	@$(BIN)/python -m benchmarks
+
+lock: ## the locked requirements anew, with hashes
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements/dev.lock
+
+clean: ## what was built here; runs and stacks stay
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

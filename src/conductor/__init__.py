@@ -1,0 +1,1 @@
+"""Conductor runs integration tests and development environments. Start reading in `workflows/`."""

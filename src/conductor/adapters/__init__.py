@@ -1,0 +1,1 @@
+"""One folder for each outside system, with all that Conductor knows of it."""

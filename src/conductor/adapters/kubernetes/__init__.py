@@ -1,0 +1,1 @@
+"""All that Conductor knows of Kubernetes."""

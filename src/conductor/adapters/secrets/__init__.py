@@ -1,0 +1,1 @@
+"""Secrets from files outside the repository and from the process environment."""

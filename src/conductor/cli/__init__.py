@@ -1,0 +1,1 @@
+"""The command line: a skin over operations, imported lazily so that it answers at once."""

@@ -1,0 +1,46 @@
+"""A lease: how long a kept stack or environment lives. The mark on the namespace is the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class NamespaceStatus(StrEnum):
+    """What a namespace is doing."""
+
+    ACTIVE = "active"
+    """A run is at work in it."""
+    KEPT = "kept"
+    SLEEPING = "sleeping"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The mark. `expires_at` None is pinned: it stays until somebody releases it."""
+
+    namespace: str
+    run: str
+    repository: str
+    created_at: datetime
+    expires_at: datetime | None
+    status: NamespaceStatus = NamespaceStatus.ACTIVE
+    branch: str = ""
+    principal: str = ""
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether the sweeper may remove what it is on."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamespaceInfo:
+    """A namespace as found on an engine. `lease` None: the mark is missing or unreadable (an orphan of this instance)."""
+
+    name: str
+    run: str
+    lease: Lease | None
+    created_at: datetime | None = None
+    workloads: int = 0

@@ -1,0 +1,1 @@
+"""`.conductor.yaml` to `Plan`."""

@@ -1,0 +1,41 @@
+"""The world: one bundle of all ports, which `bootstrap` installs at launch and through which steps reach the outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conductor.ports.builder import Builder
+from conductor.ports.clock import Clock
+from conductor.ports.engine import Engine
+from conductor.ports.evidence import Evidence
+from conductor.ports.forge import Forge
+from conductor.ports.secrets import Secrets
+from conductor.ports.store import Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """Everything outside, once."""
+
+    engine: Engine
+    builder: Builder
+    forge: Forge
+    store: Store
+    evidence: Evidence
+    secrets: Secrets
+    clock: Clock
+
+
+_installed: list[World] = []
+
+
+def install(world: World | None) -> None:
+    """Make it the world of this process; None takes it away."""
+    _installed[:] = [world] if world else []
+
+
+def the_world() -> World:
+    """Return it. A step that runs before `install` is a mistake of ours."""
+    if not _installed:
+        raise RuntimeError("no world is installed: bootstrap.launch() comes first")
+    return _installed[0]

@@ -1,0 +1,1 @@
+"""From evidence to report: JUnit in; terminal text, Markdown, JSON and the digest out. Pure."""
