@@ -39,6 +39,8 @@ class Source:
     commit: str | None = None
     branch: str | None = None
     dirty: bool = False
+    tree: str = ""
+    """A fingerprint of a working tree's content; empty where `commit` says it all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

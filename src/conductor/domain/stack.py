@@ -264,6 +264,8 @@ class Job:
     """
 
     workload: Service
+    suite: str = "tests"
+    """What people call it."""
     time_limit: timedelta
     reports: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
