@@ -1,0 +1,167 @@
+"""The way to the engine: which socket, one client for each event loop, and back again when the engine went away.
+
+Looked for in this order: the address that was given, `DOCKER_HOST`, Docker's sockets, Podman's sockets, and last Podman's service that
+Conductor starts itself. Law: what is given by name is never replaced by something else that happens to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import aiodocker
+import aiohttp
+
+from conductor.adapters.docker.service import PodmanService, answers
+from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError
+
+CALL_TIMEOUT = timedelta(minutes=2)
+"""For one ordinary call; streams and waits have none."""
+
+UNLIMITED = aiohttp.ClientTimeout(total=None, sock_read=None, sock_connect=10)
+"""For what may last: logs, events, builds, pulls, archives."""
+
+START_THE_ENGINE = "Start the engine (`systemctl start docker`, or nothing at all where Podman is installed), then try again."
+
+
+class Client(aiodocker.Docker):
+    """A client that owns its connector: on a socket every log that is followed holds a connection, so their number has no limit."""
+
+    def __init__(self, url: str) -> None:
+        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT.total_seconds(), sock_connect=10)
+        if url.startswith("unix://"):
+            connector = aiohttp.UnixConnector(url.removeprefix("unix://"), limit=0)
+            super().__init__(url="unix://localhost", connector=connector, timeout=timeout)
+        else:
+            super().__init__(url=url, timeout=timeout)
+        self.address = url
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await super().close()
+        await self.connector.close()
+
+
+async def connect(*, state_folder: Path, url: str = "") -> Client:
+    """Return a client for this event loop that has been answered. Raises `UnreachableError` with what to do.
+
+    `url` is `unix://PATH`, `tcp://HOST:PORT` or empty to look for an engine; `state_folder` is where a Podman service of our own lives.
+    The caller closes it.
+    """
+    client = _client(await _find(url or os.environ.get("DOCKER_HOST", ""), state_folder))
+    try:
+        with reaching(f"asking the engine at {client.address} for its version"):
+            await client._check_version()  # noqa: SLF001 -- otherwise every first call asks for it
+    except BaseException:
+        await client.close()
+        raise
+    return client
+
+
+class Connection:
+    """What engine and builder share: a client for the event loop that asks, made when first needed."""
+
+    def __init__(self, *, state_folder: Path, url: str = "") -> None:
+        self._state_folder = state_folder
+        self._url = url
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
+        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    async def client(self) -> Client:
+        """Return this loop's client; connect where there is none yet."""
+        loop = asyncio.get_running_loop()
+        async with self._locks.setdefault(loop, asyncio.Lock()):
+            if loop not in self._clients:
+                self._clients[loop] = await connect(state_folder=self._state_folder, url=self._url)
+            return self._clients[loop]
+
+    async def renew(self) -> Client:
+        """After a loss: look for the engine again, starting Podman's service where it is ours. Raises `UnreachableError`."""
+        await self.aclose()
+        return await self.client()
+
+    async def aclose(self) -> None:
+        """Let go of this loop's client."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
+
+
+@contextlib.contextmanager
+def reaching(doing: str) -> Iterator[None]:
+    """Say in our own errors what the engine or the library answered while we were `doing` something."""
+    try:
+        yield
+    except aiodocker.DockerError as error:
+        raise _ours(doing, error) from None
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        raise UnreachableError(
+            f"the engine stopped answering while {doing}: {error or type(error).__name__}",
+            remedy=START_THE_ENGINE,
+        ) from None
+
+
+def is_disk_full(text: str) -> bool:
+    """Recognise a full disk in an engine's message."""
+    return "no space left on device" in text.lower() or "disk quota exceeded" in text.lower()
+
+
+CANNOT_CONNECT = 900
+"""The status that aiodocker invents where there was no answer at all."""
+
+
+def _ours(doing: str, error: aiodocker.DockerError) -> ConductorError:
+    said = f"{doing}: {error.message}"
+    if error.status == CANNOT_CONNECT:
+        return UnreachableError(f"the engine does not answer while {said}", remedy=START_THE_ENGINE)
+    if is_disk_full(error.message):
+        return RunError(
+            f"the engine's disk is full while {said}",
+            reason="DiskFull",
+            fault="platform",
+            remedy="Free disk space on the engine's machine (`conductor stacks list`, then delete).",
+        )
+    if error.status == 404:  # noqa: PLR2004 -- HTTP
+        return NotFoundError(f"not found while {said}")
+    return RunError(
+        f"the engine refused while {said}",
+        reason="InternalError",
+        fault="platform",
+        remedy="`conductor doctor` looks at the engine; its own log says more.",
+    )
+
+
+async def _find(wanted: str, state_folder: Path) -> str:
+    if wanted:
+        return wanted
+    async for socket in _answering(_usual_sockets()):
+        return f"unix://{socket}"
+    return await PodmanService(state_folder).ensure()
+
+
+def _usual_sockets() -> list[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    sockets = ["/var/run/docker.sock", f"{Path.home()}/.docker/run/docker.sock", f"{runtime}/docker.sock"]
+    rootful = ["/run/podman/podman.sock"] if os.geteuid() == 0 else []
+    return [Path(socket) for socket in (*sockets, *rootful, f"{runtime}/podman/podman.sock")]
+
+
+async def _answering(sockets: list[Path]) -> AsyncIterator[Path]:
+    for socket in sockets:
+        if await answers(socket):
+            yield socket
+
+
+def _client(url: str) -> Client:
+    try:
+        return Client(url)
+    except ValueError as error:
+        raise UnreachableError(
+            f"the engine's address {url!r} cannot be used: {error}",
+            remedy="Give it as unix:///path/to/socket or tcp://host:port (DOCKER_HOST, or the setting of the engine).",
+        ) from None
