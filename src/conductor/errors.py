@@ -8,6 +8,7 @@
     ├── RunError                    there was no fair test; carries the reason word and whose fault it is
     ├── UnreachableError            engine, forge, registry or store does not answer
     ├── ConflictError               somebody else holds what was asked for
+    ├── CancelledRunError           somebody stopped what was waited for
     └── StateError                  our own records are damaged, or the disk is full
 
 The class decides: `code` is stable and documented, `retryable` says whether the same call may go well later, `exit_code` is what
@@ -91,14 +92,15 @@ class RefusedError(UsageError):
 
 
 class RunError(ConductorError):
-    """There was no fair test. `reason` is the reason word, `fault` is "repository" or "platform"."""
+    """There was no fair test. `reason` is the reason word, `fault` is "repository" or "platform", `subject` what it is about."""
 
     code = "broken"
 
-    def __init__(self, message: str, *, reason: str, fault: str, remedy: str = "") -> None:
+    def __init__(self, message: str, *, reason: str, fault: str, remedy: str = "", subject: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.reason = reason
         self.fault = fault
+        self.subject = subject
 
 
 class UnreachableError(ConductorError):
@@ -115,6 +117,13 @@ class ConflictError(ConductorError):
     code = "conflict"
     exit_code = 2
     retryable = True
+
+
+class CancelledRunError(ConductorError):
+    """What was waited for was cancelled: it has no result."""
+
+    code = "cancelled"
+    exit_code = 130
 
 
 class StateError(ConductorError):

@@ -31,6 +31,13 @@ class Blueprint:
     notes: tuple[str, ...] = ()
     account: tuple[Entry, ...] = ()
 
+    def job(self, suite: str) -> Job:
+        """Return the job of a suite. KeyError where there is none: callers have checked."""
+        for job in self.jobs:
+            if job.suite == suite:
+                return job
+        raise KeyError(suite)
+
     def image_for(self, workload: str) -> ImageBuild | None:
         """Return what has to be built for this workload, or None where its image is only pulled."""
         return next((image for image in self.images if workload in image.users), None)

@@ -19,7 +19,7 @@ class Kind(StrEnum):
     """data: verdict, reason, fault, message, remedy."""
     STEP_STARTED = "step.started"
     STEP_ENDED = "step.ended"
-    """data: seconds, error (absent when it went well)."""
+    """subject of both: the step's name; data: subject (where the step is done for several), seconds, error (absent when it went well)."""
     BUILD_STARTED = "build.started"
     """subject: the image's name (`tests/<suite>` or the service)."""
     BUILD_ENDED = "build.ended"

@@ -40,6 +40,14 @@ class ServiceEnding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Captured:
+    """What the end of a run saw: how the services stood, and what of the evidence could not be had."""
+
+    services: tuple[ServiceEnding, ...] = ()
+    partial: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LogLine:
     """One line that a container wrote. `at` has the engine's precision; `text` has no line end and is masked."""
 

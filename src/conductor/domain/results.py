@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from conductor.domain.states import WorkloadState
 from conductor.domain.verdict import Outcome
 
 
@@ -30,6 +32,10 @@ class Case:
     message: str = ""
     details: str = ""
     output: str = ""
+    flaky: bool = False
+    """It passed, but not at the first try."""
+    ended_at: datetime | None = None
+    """When it ended, as far as the report's own times tell; nothing may be decided by it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,3 +75,11 @@ class SuiteResult:
     artifacts: tuple[str, ...] = ()
     """Paths in the run's evidence."""
     partial: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How a suite's job ended: its last state, and whether Conductor stopped it because its time was over."""
+
+    state: WorkloadState
+    timed_out: bool = False

@@ -26,13 +26,24 @@ def read_own_plan(checkout: Checkout) -> Plan:
     """Read the checkout's own `.conductor.yaml`."""
     if not checkout.exists(PLAN_FILE):
         raise ConfigurationError(
-            [Problem(file=PLAN_FILE, message="there is no such file", remedy="`conductor init` writes a first one.")]
+            [
+                Problem(
+                    file=PLAN_FILE,
+                    message="there is no such file",
+                    remedy="`conductor init` writes a first one.",
+                )
+            ]
         )
     return read_plan(checkout.read(PLAN_FILE), file=PLAN_FILE, has_file=checkout.exists)
 
 
 def draw_up(
-    checkout: Checkout, *, name: str, trusted: Plan | None, variables: Mapping[str, str], environment: str | None = None
+    checkout: Checkout,
+    *,
+    name: str,
+    trusted: Plan | None,
+    variables: Mapping[str, str],
+    environment: str | None = None,
 ) -> Blueprint:
     """Work out everything that a run of this checkout will make. `trusted` is the default branch's plan, None where it has none."""
     plan, notes = restrict(read_own_plan(checkout), trusted)
@@ -51,7 +62,12 @@ def draw_up(
     jobs = tuple(_job(suite, loaded.stack, plan.secrets) for suite in plan.suites)
     stack = _without(loaded.stack, {suite.service for suite in plan.suites if suite.service})
     return Blueprint(
-        plan=plan, stack=stack, jobs=jobs, images=_images(stack, jobs), notes=tuple(notes), account=loaded.account
+        plan=plan,
+        stack=stack,
+        jobs=jobs,
+        images=_images(stack, jobs),
+        notes=tuple(notes),
+        account=loaded.account,
     )
 
 
@@ -77,12 +93,16 @@ def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
         )
         workload = replace(workload, resources=limits)
     return Job(
-        workload=workload, time_limit=suite.timeout, reports=suite.reports, artifacts=suite.artifacts, suite=suite.name
+        workload=workload,
+        time_limit=suite.timeout,
+        reports=suite.reports,
+        artifacts=suite.artifacts,
+        suite=suite.name,
     )
 
 
 def _command(command: str | tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """A string is run by the image's shell; a list is run as it stands. The image's entry point is in the way of both."""
+    """Put the command in place of the image's entry point: a string is run by the image's shell, a list as it stands."""
     if isinstance(command, str):
         return {"entrypoint": ("sh", "-c"), "command": (command,)}
     return {"entrypoint": command[:1], "command": command[1:]}

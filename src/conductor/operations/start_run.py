@@ -1,0 +1,164 @@
+"""Ask for a run, start it, take it up again, stop it. The only operations that bring durable execution with them."""
+
+from __future__ import annotations
+
+import getpass
+import secrets as randomness
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from conductor.domain.event import Event, Kind
+from conductor.domain.names import ALPHABET, run_id
+from conductor.domain.run import Cleanup, Run, Source, Status
+from conductor.domain.verdict import Outcome, Reason, Verdict
+from conductor.durable import Handle, is_alive, retrieve, start, status_of, take_over
+from conductor.errors import ConflictError, NotFoundError
+from conductor.ports.store import RunRow
+from conductor.ports.world import World
+from conductor.steps.place import find_blueprint, secrets_at_hand
+from conductor.workflows.integration_test import integration_test
+from conductor.workflows.teardown import teardown
+
+_ID_LENGTH = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRequest:
+    """What is asked for. `location` is a folder or a URL; `ref` None is the working tree; paths are absolute."""
+
+    location: str
+    ref: str | None = None
+    environment: str = "qa"
+    cleanup: Cleanup | None = None
+    keep_for: timedelta | None = None
+    env_files: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    publish: tuple[str, ...] = ()
+    principal: str = ""
+
+
+async def request(world: World, asked: RunRequest) -> Run:
+    """Accept it: pin the commit, name the run, record it. Nothing runs yet.
+
+    The same request again, where an earlier one was cut off, is that run: `start` goes on with it.
+    """
+    source = await world.forge.resolve(asked.location, asked.ref)
+    if (cut_off := await _find_cut_off(world, asked, source)) is not None:
+        return cut_off
+    repository = _repository_name(source.location)
+    run = Run(
+        id=run_id(repository, "".join(randomness.choice(ALPHABET) for _ in range(_ID_LENGTH))),
+        repository=repository,
+        source=source,
+        principal=asked.principal or getpass.getuser(),
+        requested_at=world.clock.now(),
+        environment=asked.environment,
+        cleanup=asked.cleanup,
+        keep_for=asked.keep_for,
+        env_files=asked.env_files,
+        variables=asked.variables,
+        publish=asked.publish,
+    )
+    await world.store.save_run(run)
+    data = {"repository": repository, "commit": source.commit, "ref": source.ref, "principal": run.principal}
+    await world.store.append(
+        Event(run=run.id, key="requested", at=run.requested_at, kind=Kind.RUN_REQUESTED, data=data)
+    )
+    return run
+
+
+async def start_or_resume(world: World, run: Run) -> Handle[Outcome]:
+    """Start the run, or go on with it where a process that is gone left it. ConflictError where another process is at it."""
+    row = await world.store.find_run(run.id)
+    if row is None or row.status is Status.QUEUED:
+        return await start(integration_test, run, id=run.workflow_id)
+    return await _resume(world, row)
+
+
+async def resume(world: World, name: str | None) -> tuple[Run, Handle[Outcome]]:
+    """Go on with an interrupted run: the one that is named, or the latest. NotFoundError where there is none."""
+    row = await world.store.find_run(name) if name else await _latest_interrupted(world)
+    if row is None:
+        missing = f"there is no run {name!r}" if name else "no run was interrupted"
+        raise NotFoundError(missing, remedy="`conductor runs list` shows the runs.")
+    if row.status is Status.QUEUED:
+        return row.run, await start(integration_test, row.run, id=row.run.workflow_id)
+    return row.run, await _resume(world, row)
+
+
+async def cancel(world: World, name: str, *, outcome: Outcome | None = None) -> Outcome:
+    """Stop a run for good: grace for its tests, logs, report, and the stack by its rule."""
+    row = await world.store.find_run(name)
+    if row is None:
+        raise NotFoundError(f"there is no run {name!r}", remedy="`conductor runs list` shows the runs.")
+    if row.status is Status.ENDED and row.outcome:
+        return row.outcome
+    ended = outcome or Outcome(
+        verdict=Verdict.CANCELLED,
+        reason=Reason.CANCELLED,
+        message="the run was cancelled",
+        remedy="Start it again when you want its verdict.",
+    )
+    handle = await start(teardown, row.run, ended, id=_teardown_id(row.run))
+    return await handle.result()
+
+
+def is_interrupted(row: RunRow) -> bool:
+    """Tell whether a run that was at work has nobody at it any more."""
+    return row.status is Status.RUNNING and not is_alive(row.executor)
+
+
+async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
+    run = row.run
+    if row.status is Status.ENDED:
+        raise ConflictError(f"run {run.id} has ended", remedy=f"`conductor runs show {run.id}` shows how.")
+    await secrets_at_hand(
+        run, find_blueprint(run)
+    )  # before anything goes on: a missing one is said now, and nothing is lost
+    stopping = _teardown_id(run)
+    workflow, name = (
+        (teardown, stopping) if await status_of(stopping) else (integration_test, run.workflow_id)
+    )
+    await take_over(name)
+    now = world.clock.now()
+    await world.store.append(
+        Event(run=run.id, key=f"{run.attempt}/resumed/{now.isoformat()}", at=now, kind=Kind.RUN_RESUMED)
+    )
+    return await retrieve(name, workflow)
+
+
+def _teardown_id(run: Run) -> str:
+    return f"teardown/{run.id}/{run.attempt}"
+
+
+async def _latest_interrupted(world: World) -> RunRow | None:
+    rows = await world.store.list_runs(status=Status.RUNNING, limit=1000)
+    return next((row for row in rows if is_interrupted(row)), None)
+
+
+async def _find_cut_off(world: World, asked: RunRequest, source: Source) -> Run | None:
+    """Return the interrupted run that asked for exactly this."""
+    wanted = (source, asked.environment, asked.cleanup, asked.keep_for, asked.variables, asked.publish)
+    for row in await world.store.list_runs(
+        repository=_repository_name(source.location), status=Status.RUNNING
+    ):
+        run = row.run
+        if (
+            run.source,
+            run.environment,
+            run.cleanup,
+            run.keep_for,
+            run.variables,
+            run.publish,
+        ) == wanted and is_interrupted(row):
+            return run
+    return None
+
+
+def _repository_name(location: str) -> str:
+    """Name a repository: `owner/name` of a URL, the last part of a folder."""
+    if "://" in location:
+        parts = location.rstrip("/").removesuffix(".git").rsplit("/", 2)
+        return "/".join(parts[-2:])
+    return Path(location).absolute().name

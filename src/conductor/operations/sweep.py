@@ -1,0 +1,82 @@
+"""The sweeper: removes what is over, from the marks alone. It needs no run to be alive and touches nothing of another instance."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from conductor.domain.lease import NamespaceInfo
+from conductor.errors import ConductorError
+from conductor.ports.world import World
+
+ORPHAN_AFTER = timedelta(hours=1)
+"""A namespace of this instance without a readable mark is removed after this time: nobody can own it."""
+LONGEST_NAP = timedelta(minutes=1)
+
+
+@dataclass(kw_only=True)
+class Swept:
+    """What one sweep did: names of namespaces, and what could not be removed, with the reason."""
+
+    removed: list[str] = field(default_factory=list)
+    things: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    left: int = 0
+
+
+async def sweep(world: World) -> Swept:
+    """Look at every namespace of this instance once. One that cannot be removed is reported and stops nothing."""
+    swept = Swept()
+    for info in await world.engine.namespaces():
+        if not _is_over(world, info):
+            swept.left += 1
+            continue
+        try:
+            swept.things += await remove(world, info)
+            swept.removed.append(info.name)
+        except ConductorError as error:
+            swept.failed[info.name] = error.message
+    await _forget_leases_of_nothing(world)
+    return swept
+
+
+async def remove(world: World, info: NamespaceInfo) -> int:
+    """Remove a namespace, its lease and the checkout that it mounted files from; the evidence stays."""
+    removed = await world.engine.delete_namespace(info.name)
+    await world.store.delete_lease(info.name)
+    row = await world.store.find_run(info.run) if info.run else None
+    for attempt in range(1, row.run.attempt + 1) if row else ():
+        shutil.rmtree(world.evidence.folder(info.run, attempt) / "checkout", ignore_errors=True)
+    return removed
+
+
+async def sweep_until_empty(world: World) -> None:
+    """Sweep at the end of each lease until there is none left."""
+    while True:
+        swept = await sweep(world)
+        if not swept.left and not swept.failed:
+            return
+        await world.clock.sleep(_until_next_end(world, await world.engine.namespaces()))
+
+
+def _is_over(world: World, info: NamespaceInfo) -> bool:
+    now = world.clock.now()
+    if info.lease is None:
+        return info.created_at is not None and now - info.created_at > ORPHAN_AFTER
+    return info.lease.is_over(now)
+
+
+def _until_next_end(world: World, left: Sequence[NamespaceInfo]) -> timedelta:
+    now = world.clock.now()
+    ends = [info.lease.expires_at - now for info in left if info.lease and info.lease.expires_at]
+    return max(timedelta(seconds=1), min([*ends, LONGEST_NAP]))
+
+
+async def _forget_leases_of_nothing(world: World) -> None:
+    """Forget the recorded leases of namespaces that somebody removed by hand."""
+    there = {info.name for info in await world.engine.namespaces()}
+    for lease in await world.store.leases():
+        if lease.namespace not in there:
+            await world.store.delete_lease(lease.namespace)

@@ -1,0 +1,58 @@
+"""capture-logs: what every container wrote is on record, followed or not, and how each of them stood at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conductor.domain.masking import Masker
+from conductor.domain.report import Captured, LogLine, ServiceEnding
+from conductor.domain.run import Run
+from conductor.domain.states import States, WorkloadState
+from conductor.durable import step
+from conductor.errors import ConductorError
+from conductor.ports.world import the_world
+from conductor.steps.follow_logs import lines_not_on_record
+from conductor.steps.place import find_blueprint, place_of, secrets_at_hand
+
+_BATCH = 1000
+
+
+@step("capture-logs")
+async def capture_logs(run: Run) -> Captured:
+    """Bring the logs in. What cannot be had is said, and stops nothing."""
+    partial: list[str] = []
+    states: States = {}
+    blueprint = find_blueprint(run)
+    try:
+        states = await the_world().engine.states(place_of(run))
+        mask = await secrets_at_hand(run, blueprint if states else None)
+        for workload in states:
+            await _capture(run, workload, mask)
+    except ConductorError as error:
+        partial.append(f"logs may be missing: {error.message}")
+    jobs = {job.workload.name for job in blueprint.jobs} if blueprint else set()
+    services = tuple(_ending(state) for name, state in states.items() if name not in jobs)
+    return Captured(services=services, partial=tuple(partial))
+
+
+async def _capture(run: Run, workload: str, mask: Masker) -> None:
+    batch: list[LogLine] = []
+    async for line in lines_not_on_record(run, workload, follow=False):
+        batch.append(replace(line, text=mask(line.text)))
+        if len(batch) >= _BATCH:
+            await the_world().evidence.append_log(run.id, run.attempt, batch)
+            batch = []
+    if batch:
+        await the_world().evidence.append_log(run.id, run.attempt, batch)
+
+
+def _ending(state: WorkloadState) -> ServiceEnding:
+    return ServiceEnding(
+        name=state.name,
+        phase=state.phase,
+        health=state.health,
+        exit_code=state.exit_code,
+        reason=state.reason or "",
+        message=state.message,
+        restarts=state.restarts,
+    )

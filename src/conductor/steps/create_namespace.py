@@ -1,0 +1,40 @@
+"""create-namespace: the isolated place of the run, marked with its lease from the first moment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from conductor.domain.blueprint import Blueprint
+from conductor.domain.lease import Lease, NamespaceStatus
+from conductor.domain.run import Run
+from conductor.durable import step
+from conductor.ports.world import the_world
+from conductor.steps.place import place_of
+
+BUILDS_AND_PULLS = timedelta(hours=2)
+"""How long a run may be busy before its stack is up, for the lease of one whose process dies and never comes back."""
+
+
+@step("create-namespace")
+async def create_namespace(run: Run, blueprint: Blueprint) -> None:
+    """Make it. Its lease outlasts the run's own time limits, so that nothing is swept from under a run at work."""
+    world = the_world()
+    now = world.clock.now()
+    plan = blueprint.plan
+    busy = (
+        BUILDS_AND_PULLS
+        + plan.ready_timeout
+        + max((job.time_limit for job in blueprint.jobs), default=timedelta(0))
+    )
+    lease = Lease(
+        namespace=run.namespace,
+        run=run.id,
+        repository=run.repository,
+        branch=run.source.branch or "",
+        principal=run.principal,
+        created_at=now,
+        expires_at=now + busy + (run.keep_for or plan.keep_for),
+        status=NamespaceStatus.ACTIVE,
+    )
+    await world.engine.create_namespace(place_of(run), lease)
+    await world.store.save_lease(lease)

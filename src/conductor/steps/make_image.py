@@ -1,0 +1,78 @@
+"""make-image: one image of the run, built or found built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conductor.domain.blueprint import ImageBuild
+from conductor.domain.event import Kind
+from conductor.domain.names import LABEL_RUN, slug
+from conductor.domain.report import BuiltImage, LogLine
+from conductor.domain.run import Run
+from conductor.durable import step
+from conductor.errors import ConductorError, RunError
+from conductor.ports.builder import OnLine
+from conductor.ports.world import the_world
+from conductor.steps.place import checkout_of
+from conductor.steps.tell import tell
+
+
+@step("make-image", subject=lambda _run, image: image.name)
+async def make_image(run: Run, image: ImageBuild) -> BuiltImage:
+    """Ask for the content key first: what is unchanged is not built again."""
+    world = the_world()
+    began = world.clock.now()
+    await tell(run, Kind.BUILD_STARTED, subject=image.name, key=began.isoformat())
+    try:
+        built = await _find_or_build(run, image)
+    except ConductorError as error:
+        await tell(run, Kind.BUILD_ENDED, subject=image.name, key=began.isoformat(), error=error.message)
+        if isinstance(error, RunError):
+            error.subject = error.subject or image.name
+        raise
+    seconds = (world.clock.now() - began).total_seconds()
+    built = replace(built, seconds=seconds)
+    await world.store.save_image(run, built)
+    await tell(
+        run,
+        Kind.BUILD_ENDED,
+        subject=image.name,
+        key=began.isoformat(),
+        cached=built.cached,
+        digest=built.digest,
+        seconds=seconds,
+    )
+    return built
+
+
+async def _find_or_build(run: Run, image: ImageBuild) -> BuiltImage:
+    world = the_world()
+    checkout = str(checkout_of(run))
+    key = await world.builder.content_key(checkout, image.build)
+    if not image.build.no_cache and (found := await world.builder.find(key)):
+        return replace(found, name=image.name, cached=True)
+    return await world.builder.build(
+        checkout,
+        image.build,
+        key=key,
+        name=image.name,
+        labels={LABEL_RUN: run.id},
+        on_line=_keeper(run, image),
+    )
+
+
+def _keeper(run: Run, image: ImageBuild) -> OnLine:
+    """Return what puts each line of the build's output on record."""
+    world = the_world()
+    mask = world.secrets.masker(run.id)
+
+    async def keep(line: str) -> None:
+        text = LogLine(workload=log_of(image), at=world.clock.now(), text=mask(line))
+        await world.evidence.append_log(run.id, run.attempt, [text])
+
+    return keep
+
+
+def log_of(image: ImageBuild) -> str:
+    """Name the log of a build beside the logs of the workloads."""
+    return f"build-{slug(image.name)}"

@@ -1,0 +1,56 @@
+"""read-plan: `.conductor.yaml` and the compose files become the blueprint, or a list of everything that is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conductor.compose.reader import Checkout
+from conductor.domain.account import Entry
+from conductor.domain.blueprint import Blueprint
+from conductor.domain.event import Kind
+from conductor.domain.names import slug
+from conductor.domain.plan import PLAN_FILE, Plan
+from conductor.domain.run import Run
+from conductor.durable import step
+from conductor.errors import ConfigurationError, Problem
+from conductor.plan.blueprint import draw_up
+from conductor.plan.read import read_plan as read_plan_file
+from conductor.ports.world import the_world
+from conductor.steps.place import checkout_of, keep_blueprint
+from conductor.steps.tell import tell
+
+
+@step("read-plan")
+async def read_plan(run: Run) -> Blueprint:
+    """Draw the blueprint up and ask the engine whether it can do all of it."""
+    world = the_world()
+    trusted = await trusted_plan(run)
+    blueprint = draw_up(
+        Checkout(checkout_of(run)),
+        name=slug(run.repository),
+        trusted=trusted,
+        variables=dict(run.variables),
+        environment=run.environment,
+    )
+    if refused := world.engine.unsupported(blueprint.stack, blueprint.jobs):
+        raise ConfigurationError([_as_problem(entry) for entry in refused])
+    await keep_blueprint(run, blueprint)
+    for number, text in enumerate(blueprint.notes):
+        await tell(run, Kind.NOTE, key=f"plan/{number}", text=text)
+    return blueprint
+
+
+async def trusted_plan(run: Run) -> Plan | None:
+    """Read the default branch's file: what is security's business is taken from there and nowhere else."""
+    file = await the_world().forge.trusted_file(run.source, PLAN_FILE)
+    if file.text is None:
+        return None
+    root: Path = checkout_of(run)
+    label = f"{PLAN_FILE} ({file.branch})" if file.branch else PLAN_FILE
+    return read_plan_file(file.text.encode(), file=label, has_file=Checkout(root).exists)
+
+
+def _as_problem(entry: Entry) -> Problem:
+    return Problem(
+        file=entry.file, line=entry.line, message=f"{entry.path}: {entry.why}", remedy=entry.instead
+    )

@@ -1,0 +1,66 @@
+"""An integration run, from a commit to its verdict.
+
+    clone -> read the plan -> namespace -> secrets -> builds ┐ side by side: a service starts as soon as its image
+                                                      stack  ┘ is there and what it depends on is so far
+          -> test suites, side by side -> logs -> lease -> report -> kept, or removed
+
+Every line below is a recorded step or a recorded workflow of its own: a kill between any two of them loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conductor.domain.results import SuiteResult
+from conductor.domain.run import Run
+from conductor.domain.verdict import Fault, Outcome
+from conductor.durable import cancel, start, workflow
+from conductor.errors import ConductorError
+from conductor.reports.judge import broken, judge_run
+from conductor.steps.clone import clone
+from conductor.steps.create_namespace import create_namespace
+from conductor.steps.raise_stack import raise_stack
+from conductor.steps.read_plan import read_plan
+from conductor.steps.start_run import start_run
+from conductor.steps.sync_secrets import sync_secrets
+from conductor.workflows.build_image import build_image
+from conductor.workflows.conclude import conclude
+from conductor.workflows.test_suite import test_suite
+
+
+@workflow("integration-test")
+async def integration_test(run: Run) -> Outcome:
+    """Bring a run to its verdict; where the platform was at fault, once more."""
+    await start_run(run)
+    outcome = await _attempt(run)
+    if outcome.fault is Fault.PLATFORM and run.attempt == 1:
+        await conclude(run, outcome, again=True)
+        again = replace(run, attempt=2)
+        return await (await start(integration_test, again, id=again.workflow_id)).result()
+    return await conclude(run, outcome)
+
+
+async def _attempt(run: Run) -> Outcome:
+    builds: dict[str, str] = {}
+    try:
+        await clone(run)
+        blueprint = await read_plan(run)
+        await create_namespace(run, blueprint)
+        await sync_secrets(run, blueprint)
+        for image in blueprint.images:
+            builds[image.name] = (
+                await start(build_image, run, image, id=f"{run.workflow_id}/build/{image.name}")
+            ).id
+        await raise_stack(run, blueprint, builds)
+        suites = [
+            await start(
+                test_suite, run, blueprint, job.suite, builds, id=f"{run.workflow_id}/suite/{job.suite}"
+            )
+            for job in blueprint.jobs
+        ]
+        results: list[SuiteResult] = [await suite.result() for suite in suites]
+        return judge_run(results)
+    except ConductorError as error:
+        for build in builds.values():
+            await cancel(build)
+        return broken(error)

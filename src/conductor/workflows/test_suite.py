@@ -1,0 +1,24 @@
+"""One test suite in the stack that is up: start, wait, read what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from conductor.domain.blueprint import Blueprint
+from conductor.domain.results import SuiteResult
+from conductor.domain.run import Run
+from conductor.durable import retrieve, workflow
+from conductor.steps.await_tests import await_tests
+from conductor.steps.read_results import read_results
+from conductor.steps.start_tests import start_tests
+from conductor.workflows.build_image import build_image
+
+
+@workflow("test-suite")
+async def test_suite(run: Run, blueprint: Blueprint, suite: str, builds: Mapping[str, str]) -> SuiteResult:
+    """Run it to its end, whatever that is."""
+    image = blueprint.image_for(blueprint.job(suite).workload.name)
+    built = await (await retrieve(builds[image.name], build_image)).result() if image else None
+    await start_tests(run, blueprint, suite, built)
+    ending = await await_tests(run, blueprint, suite)
+    return await read_results(run, blueprint, suite, ending)
