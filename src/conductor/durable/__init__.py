@@ -17,4 +17,33 @@ annotations. Every function runs on the event loop that called `launch`. A step 
 done again and must be idempotent. A step's `ConductorError` is recorded and raised again as the same class with the same attributes;
 one that says `retryable` is tried again first. The first argument of every step and workflow is the `Run`; each step is written to the
 store's `steps` and to its events, with the `subject` where it is done for one of several.
+
+A workflow does the same on every replay: it decides by its arguments and by recorded results, starts its children and steps in a fixed
+order, and starts children only outside of steps. Waiting (`result`, `outcome_of`) records nothing, so steps may wait too. A cancelled
+workflow runs no clean-up: teardown is a workflow of its own. A shutdown is not an ending: what runs is cut off and waits to be resumed.
 """
+
+from conductor.durable.room import executor, is_alive, launch, shutdown
+from conductor.durable.standing import Standing, status_of
+from conductor.durable.steps import step
+from conductor.durable.takeover import cancel, orphans, resume
+from conductor.durable.workflows import Handle, Workflow, outcome_of, retrieve, start, workflow
+
+__all__ = [
+    "Handle",
+    "Standing",
+    "Workflow",
+    "cancel",
+    "executor",
+    "is_alive",
+    "launch",
+    "orphans",
+    "outcome_of",
+    "resume",
+    "retrieve",
+    "shutdown",
+    "start",
+    "status_of",
+    "step",
+    "workflow",
+]

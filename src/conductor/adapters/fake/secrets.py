@@ -1,0 +1,41 @@
+"""Secrets in memory, as tests and demonstrations give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conductor.domain.masking import Masker
+from conductor.domain.names import variable_for
+from conductor.domain.run import Run
+from conductor.errors import RunError
+from conductor.ports.secrets import Receipt
+
+
+class FakeSecrets:
+    """Holds values by their names with suffix (`OPENAI_API_KEY_QA`)."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+        self._synced: dict[str, dict[str, str]] = {}
+
+    async def sync(self, run: Run, names: Sequence[str]) -> Receipt:
+        """Look each one up under the suffix of the run's environment."""
+        variables = {name: variable_for(name, run.environment) for name in names}
+        missing = [variable for variable in variables.values() if variable not in self._values]
+        if missing:
+            raise RunError(
+                f"secrets that are nowhere: {', '.join(missing)}",
+                reason="SecretMissing",
+                fault="repository",
+                remedy="Set them for this environment.",
+            )
+        self._synced[run.id] = {name: self._values[variable] for name, variable in variables.items()}
+        return Receipt(keys={name: f"fake secret {variable}" for name, variable in variables.items()})
+
+    def value(self, run_id: str, name: str) -> str:
+        """Return a synced value."""
+        return self._synced[run_id][name]
+
+    def masker(self, run_id: str) -> Masker:
+        """Return what hides this run's values."""
+        return Masker(self._synced.get(run_id, {}).values())

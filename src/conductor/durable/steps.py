@@ -1,0 +1,174 @@
+"""Steps: what is done once, recorded under a name of its own, failure and all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+import structlog
+from dbos import DBOS, StepOptions
+
+from conductor.domain.event import Event, Kind, StepRecord
+from conductor.domain.run import Run
+from conductor.durable.codec import Plain, Signature, decode, decode_error, encode, encode_error
+from conductor.durable.room import the_room
+from conductor.errors import ConductorError
+from conductor.ports.world import the_world
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAUSES = (timedelta(seconds=0.5), timedelta(seconds=2), timedelta(seconds=8))
+"""How long is waited before each of the three further tries of what is `retryable`."""
+
+_log = structlog.get_logger(__name__)
+
+
+def step(
+    name: str, *, subject: Callable[..., str] | None = None
+) -> Callable[
+    [Callable[Concatenate[Run, P], Awaitable[T]]], Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]
+]:
+    """Make a step of `async def f(run: Run, ...) -> T`, recorded as `name`; `subject` works out for which of several from its arguments.
+
+    Outside of a workflow it is done and shown, but not recorded.
+    """
+
+    def decorate(
+        function: Callable[Concatenate[Run, P], Awaitable[T]],
+    ) -> Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]:
+        made = _Step(name, function, subject)
+
+        @wraps(function)
+        async def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return await made(run, partial(function, run, *args, **kwargs), *args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+@dataclass
+class _Step(Generic[T]):
+    name: str
+    function: Callable[..., Awaitable[T]]
+    subject: Callable[..., str] | None
+
+    @cached_property
+    def result(self) -> Any:
+        return Signature.of(self.function).result
+
+    async def __call__(
+        self, run: Run, body: Callable[[], Awaitable[T]], *args: object, **kwargs: object
+    ) -> T:
+        subject = self.subject(run, *args, **kwargs) if self.subject else ""
+        once = partial(_Doing(run, self.name, subject, self.result).do, body)
+        record = (
+            await DBOS.run_step_async(StepOptions(name=self.name), once) if DBOS.workflow_id else await once()
+        )
+        return cast("T", reveal(record, self.result))
+
+
+def reveal(record: Plain, annotation: Any) -> Any:
+    """Return the recorded value, or raise the recorded error."""
+    if "error" in record:
+        raise decode_error(record["error"])
+    return decode(record["value"], annotation)
+
+
+def conceal(run: Run, error: Exception) -> Plain:
+    """Make a record of an error. One that is not ours is a mistake of ours: its traceback goes to the log only."""
+    mask = the_world().secrets.masker(run.id)
+    if not isinstance(error, ConductorError):
+        _log.error(
+            "unexpected", error=mask(f"{type(error).__name__}: {error}"), traceback=mask(_traceback(error))
+        )
+        error = ConductorError(
+            f"{type(error).__name__}: {error}",
+            remedy="This is a defect of Conductor: report it, with its log.",
+        )
+    return {"error": encode_error(error, mask)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """One doing of a step, for one run and subject."""
+
+    run: Run
+    name: str
+    subject: str
+    result: Any
+
+    async def do(self, body: Callable[[], Awaitable[object]]) -> Plain:
+        """Do it, show it, and return the record."""
+        began = the_world().clock.now()
+        with structlog.contextvars.bound_contextvars(run=self.run.id, step=self.name, subject=self.subject):
+            try:
+                await self._show_start(began)
+                record = {"value": encode(await self._try(body), self.result)}
+            except asyncio.CancelledError:
+                await self._show_cut(began)
+                raise
+            except Exception as error:  # noqa: BLE001 -- around a step: its failure is recorded
+                record = conceal(self.run, error)
+            try:
+                await self._show_end(began, record.get("error", {}).get("fields", {}).get("message", ""))
+            except ConductorError as error:
+                record = conceal(self.run, error)
+        return record
+
+    async def _try(self, body: Callable[[], Awaitable[object]]) -> object:
+        for pause in PAUSES:
+            try:
+                return await body()
+            except ConductorError as error:
+                if not error.retryable:
+                    raise
+                mask = the_world().secrets.masker(self.run.id)
+                _log.warning("trying again", error=mask(str(error)), after_seconds=pause.total_seconds())
+            await the_world().clock.sleep(pause)
+        return await body()
+
+    async def _show_start(self, began: datetime) -> None:
+        await the_world().store.save_step(self._record(began))
+        await the_world().store.append(self._event("started", began, Kind.STEP_STARTED, {}))
+
+    async def _show_end(self, began: datetime, error: str) -> None:
+        ended = the_world().clock.now()
+        data: dict[str, Any] = {"seconds": (ended - began).total_seconds()}
+        if error:
+            data["error"] = error
+        await the_world().store.save_step(self._record(began, ended, error))
+        await the_world().store.append(self._event("ended", ended, Kind.STEP_ENDED, data))
+
+    async def _show_cut(self, began: datetime) -> None:
+        """Show the end of a step whose workflow was cancelled; one cut off by a shutdown has not ended."""
+        living = the_room().living.get(str(DBOS.workflow_id)) if DBOS.workflow_id else None
+        if living and living.cancelled:
+            await asyncio.shield(asyncio.ensure_future(self._show_end(began, "cancelled")))
+
+    def _record(self, began: datetime, ended: datetime | None = None, error: str = "") -> StepRecord:
+        return StepRecord(
+            run=self.run.id,
+            attempt=self.run.attempt,
+            name=self.name,
+            subject=self.subject,
+            started_at=began,
+            ended_at=ended,
+            error=error,
+        )
+
+    def _event(self, what: str, at: datetime, kind: Kind, data: dict[str, Any]) -> Event:
+        key = f"step/{self.run.attempt}/{self.name}/{self.subject}/{what}"
+        of = {"subject": self.subject} if self.subject else {}
+        return Event(run=self.run.id, key=key, at=at, kind=kind, subject=self.name, data={**of, **data})
+
+
+def _traceback(error: Exception) -> str:
+    import traceback  # noqa: PLC0415 -- needed for mistakes only
+
+    return "".join(traceback.format_exception(error))
