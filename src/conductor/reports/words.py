@@ -1,0 +1,110 @@
+"""How the facts of a report are said, the same in every form of it: durations, counts, endings, where things stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from conductor.domain.report import BuiltImage, ServiceEnding
+from conductor.domain.results import Case, Counts
+from conductor.domain.verdict import Fault, Outcome
+
+MINUTE = 60
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def duration(seconds: float) -> str:
+    """Say how long, in two figures at most.
+
+    >>> [duration(seconds) for seconds in (0.012, 1.53, 42.7, 125, 3 * 3600 + 240, 100_000)]
+    ['0.0 s', '1.5 s', '43 s', '2 min 5 s', '3 h 4 min', '1 d 3 h']
+    """
+    if seconds < 10:  # noqa: PLR2004
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    for unit, size, small, part in (
+        ("d", DAY, "h", HOUR),
+        ("h", HOUR, "min", MINUTE),
+        ("min", MINUTE, "s", 1),
+    ):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{whole} s"
+
+
+def plural(number: int, noun: str) -> str:
+    """Count things.
+
+    >>> plural(1, "test"), plural(2, "test")
+    ('1 test', '2 tests')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def in_words(counts: Counts) -> str:
+    """Say how many of what, worst first.
+
+    >>> in_words(Counts(passed=41, failed=1, skipped=2)), in_words(Counts())
+    ('1 failed, 41 passed, 2 skipped', 'no tests')
+    """
+    parts = (
+        (counts.failed, "failed"),
+        (counts.errors, "with errors"),
+        (counts.passed, "passed"),
+        (counts.skipped, "skipped"),
+    )
+    return ", ".join(f"{number} {word}" for number, word in parts if number) or "no tests"
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """Add them up."""
+    every = tuple(counts)
+    return Counts(
+        passed=sum(one.passed for one in every),
+        failed=sum(one.failed for one in every),
+        errors=sum(one.errors for one in every),
+        skipped=sum(one.skipped for one in every),
+    )
+
+
+def why(outcome: Outcome) -> str:
+    """Name reason and subject; empty for a passed run."""
+    about = f" of {outcome.subject}" if outcome.subject and outcome.reason else ""
+    return f"{outcome.reason}{about}" if outcome.reason else outcome.subject
+
+
+def whose(fault: Fault | None) -> str:
+    """Say who can mend it."""
+    return {
+        Fault.REPOSITORY: "the repository can mend it",
+        Fault.PLATFORM: "the platform is at fault, not the repository",
+        None: "",
+    }[fault]
+
+
+def full_name(case: Case) -> str:
+    """Name a case with its class or suite."""
+    return f"{case.classname} > {case.name}" if case.classname and case.classname != case.name else case.name
+
+
+def place(case: Case) -> str:
+    """Say where a case stands in the repository; empty where the report does not tell."""
+    return f"{case.file}:{case.line}" if case.file and case.line else case.file
+
+
+def how_made(image: BuiltImage) -> str:
+    """Say whether an image was built, and how long that took."""
+    return "unchanged, not built again" if image.cached else f"built in {duration(image.seconds)}"
+
+
+def how_it_stood(service: ServiceEnding) -> str:
+    """Say how a service stood when the tests were over."""
+    parts = [service.health if service.health not in ("", "none") else service.phase]
+    if service.exit_code is not None and service.phase == "ended":
+        parts = [f"exited with {service.exit_code}"]
+    if service.ready_after_seconds is not None:
+        parts.append(f"ready after {duration(service.ready_after_seconds)}")
+    if service.restarts:
+        parts.append(plural(service.restarts, "restart"))
+    return ", ".join([*parts, *filter(None, (service.reason, service.message))])
