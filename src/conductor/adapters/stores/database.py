@@ -1,0 +1,59 @@
+"""Connections: SQLite in WAL mode for several processes on one file, or any database by its URL.
+
+Law: a transaction that writes takes SQLite's write lock when it begins, so it waits its turn and never fails half-way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_SECONDS = 30
+WRITES = "conductor_writes"
+"""The execution option that marks a connection which writes."""
+
+
+def url_of(url_or_path: str | Path) -> URL:
+    """Make a database URL of a path, or choose the driver for a URL.
+
+    >>> str(url_of("/state/conductor.db"))
+    'sqlite+aiosqlite:////state/conductor.db'
+    >>> str(url_of("postgresql://db/conductor"))
+    'postgresql+psycopg://db/conductor'
+    """
+    if isinstance(url_or_path, Path) or "://" not in url_or_path:
+        return URL.create("sqlite+aiosqlite", database=str(Path(url_or_path).absolute()))
+    url = make_url(url_or_path)
+    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}.get(url.drivername)
+    return url.set(drivername=driver) if driver else url
+
+
+def connect(url: URL) -> AsyncEngine:
+    """Make an engine; nothing is opened yet."""
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, pool_pre_ping=True)
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_async_engine(url, pool_size=4, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode")
+    if cursor.fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
