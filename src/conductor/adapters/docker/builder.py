@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import aiodocker
-import aiohttp
 
+from conductor.adapters.docker.client import UNLIMITED, Connection, is_disk_full, reaching
 from conductor.adapters.docker.context import CHUNK, Context, archive, content_key, read_context
 from conductor.adapters.docker.dockerfile import line_of
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
-from conductor.errors import ConductorError, RunError, UnreachableError
+from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError
 from conductor.ports.builder import OnLine
 
 REPOSITORY = "localhost/conductor/build"
@@ -42,8 +42,8 @@ def reference(key: str) -> str:
 class DockerBuilder:
     """`ports.builder.Builder` for Docker and Podman."""
 
-    def __init__(self, docker: aiodocker.Docker) -> None:
-        self._docker = docker
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def content_key(self, checkout: str, build: Build) -> str:
@@ -53,13 +53,12 @@ class DockerBuilder:
 
     async def find(self, key: str) -> BuiltImage | None:
         """Ask the engine for the image of this key."""
-        with _engine_errors("looking for the image of a build"):
-            try:
-                found = await self._docker.images.inspect(reference(key))
-            except aiodocker.DockerError as error:
-                if error.status == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
+        docker = await self._connection.client()
+        try:
+            with reaching(f"looking for the image {reference(key)}"):
+                found = await docker.images.inspect(reference(key))
+        except NotFoundError:
+            return None
         labels = (found.get("Config") or {}).get("Labels") or {}
         if labels.get(LABEL_KEY) != key:
             return None
@@ -87,7 +86,7 @@ class DockerBuilder:
         context = await asyncio.to_thread(read_context, Path(checkout), build)
         output = _Output(context.dockerfile, build, on_line)
         parameters = _parameters(context, build, reference(key), {**build.labels, **labels, LABEL_KEY: key})
-        with _engine_errors("building an image"):
+        with _building():
             async for message in self._stream(context, parameters):
                 await output.take(message)
         await output.end()
@@ -103,13 +102,14 @@ class DockerBuilder:
         self, context: Context, parameters: Mapping[str, str]
     ) -> AsyncIterator[Mapping[str, Any]]:
         """POST /build (docs.docker.com/reference/api/engine): a tar archive goes up while JSON lines come back."""
-        request = self._docker._query(  # noqa: SLF001 -- images.build() knows no network and reads the archive on the event loop
+        docker = await self._connection.client()
+        request = docker._query(  # noqa: SLF001 -- images.build() knows no network and reads the archive on the event loop
             "build",
             "POST",
             params=dict(parameters),
             data=_upload(archive(context)),
             headers={"content-type": "application/x-tar"},
-            timeout=aiohttp.ClientTimeout(total=None),
+            timeout=UNLIMITED,
         )
         async with request as response:
             try:
@@ -202,10 +202,12 @@ class _Output:
     def _failure(self, message: Mapping[str, Any]) -> ConductorError:
         detail = message.get("errorDetail") or {}
         text = str(detail.get("message") or message["error"]).strip()
-        if _DISK_FULL.search(text) or any(map(_DISK_FULL.search, self._last)):
+        if is_disk_full(text) or any(map(is_disk_full, self._last)):
             return _disk_full(text)
         if _is_about_pulling(text, self._step):
             return _not_pulled(self._place(), text)
+        if broken := next(filter(_ENGINE_BROKE.search, self._last), None):
+            return _engine_broke(self._place(), broken)
         code = detail.get("code") or _exit_code(text)
         how = f"failed with exit code {code}" if code else f"failed: {_bare(text)}"
         message_lines = [f"{self._place()} {how}", *(f"    {line}" for line in self._last)]
@@ -225,7 +227,9 @@ class _Output:
 
 
 _EXIT_CODE = re.compile(r"(?:exit status|non-zero code:|exit code:?) (\d+)")
-_DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_ENGINE_BROKE = re.compile(
+    r"error running container: .*(?:setting rlimit|cgroup|mounting|operation not permitted)"
+)
 _PULL = re.compile(
     r"initializing source docker:|pinging container registry|pull access denied|manifest unknown|manifest for .* not found"
     r"|did not resolve to an alias|reading manifest|no such image|image not known|toomanyrequests|failed to resolve",
@@ -245,7 +249,8 @@ def _exit_code(text: str) -> int:
 
 def _bare(text: str) -> str:
     """Drop what the message says of the place: it is said better."""
-    return re.sub(r'^building at STEP ".*?(?<!\\)": ', "", text, flags=re.DOTALL)[:500]
+    text = re.sub(r'^building at STEP ".*?(?<!\\)": ', "", text, flags=re.DOTALL)
+    return text.split(" &imagebuilder.")[0][:500]
 
 
 def _is_about_pulling(text: str, step: str) -> bool:
@@ -265,6 +270,15 @@ def _not_pulled(place: str, text: str) -> RunError:
     )
 
 
+def _engine_broke(place: str, line: str) -> RunError:
+    return RunError(
+        f"{place}: the engine cannot run a container: {line[:500]}",
+        reason=Reason.BUILD_FAILED,
+        fault=Fault.PLATFORM,
+        remedy="`conductor doctor` looks at the engine and says what it lacks.",
+    )
+
+
 def _disk_full(text: str) -> RunError:
     return RunError(
         f"the engine's disk is full: {_bare(text)}",
@@ -275,34 +289,20 @@ def _disk_full(text: str) -> RunError:
 
 
 @contextmanager
-def _engine_errors(doing: str) -> Iterator[None]:
-    """Translate what the client library raises."""
-    try:
-        yield
-    except aiodocker.DockerError as error:
-        raise _refused(doing, error) from error
-    except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as error:
-        raise UnreachableError(
-            f"the container engine does not answer ({doing}): {error}",
-            remedy="Start Docker or Podman and run again; `conductor doctor` says what is missing.",
-        ) from error
-
-
-def _refused(doing: str, error: aiodocker.DockerError) -> ConductorError:
-    text = str(error.message)
-    if _DISK_FULL.search(text):
-        return _disk_full(text)
-    if error.status == HTTPStatus.BAD_REQUEST or "dockerfile parse error" in text.lower():
-        return RunError(
-            f"the Dockerfile cannot be read: {text}",
-            reason=Reason.BUILD_FAILED,
-            fault=Fault.REPOSITORY,
-            remedy="Correct the Dockerfile; the message names the line.",
-        )
-    return UnreachableError(
-        f"the container engine refused ({doing}): {error.status} {text}",
-        remedy="`conductor doctor` says how the engine is; its own log says why it refused.",
-    )
+def _building() -> Iterator[None]:
+    """Say in our own errors what the engine answered instead of a stream."""
+    with reaching("building an image"):
+        try:
+            yield
+        except aiodocker.DockerError as error:
+            if error.status != HTTPStatus.BAD_REQUEST or is_disk_full(error.message):
+                raise
+            raise RunError(
+                f"the Dockerfile cannot be read: {error.message}",
+                reason=Reason.BUILD_FAILED,
+                fault=Fault.REPOSITORY,
+                remedy="Correct the Dockerfile; the message names the line.",
+            ) from None
 
 
 def _digest(inspected: Mapping[str, Any]) -> str:
