@@ -125,6 +125,12 @@ def is_alive(executor_id: str) -> bool:
     return the_room().executors.is_alive(executor_id)
 
 
+def is_cancelled(workflow_id: str | None) -> bool:
+    """Tell whether that is a workflow of this process which somebody cancelled."""
+    living = _rooms[0].living.get(workflow_id) if _rooms and workflow_id else None
+    return living is not None and living.cancelled
+
+
 def queue_of(executor_id: str) -> str:
     """Name the queue of an executor."""
     return f"executor/{executor_id}"
@@ -200,6 +206,7 @@ def _open(database: Path, own: str) -> None:
             executor_id=own,
             log_level="WARNING",
             max_executor_threads=THREADS,
+            notification_listener_polling_interval_sec=0.05,  # nothing is ever notified: it bounds how long closing takes
             enable_otlp=False,
         )
     )

@@ -15,7 +15,7 @@ from dbos import DBOS, StepOptions
 from conductor.domain.event import Event, Kind, StepRecord
 from conductor.domain.run import Run
 from conductor.durable.codec import Plain, Signature, decode, decode_error, encode, encode_error
-from conductor.durable.room import the_room
+from conductor.durable.room import is_cancelled
 from conductor.errors import ConductorError
 from conductor.ports.world import the_world
 
@@ -80,6 +80,13 @@ def reveal(record: Plain, annotation: Any) -> Any:
     return decode(record["value"], annotation)
 
 
+def refuse_if_cut() -> None:
+    """Raise `CancelledError` in a task that was cut off: what goes wrong while it leaves is no failure of what it did."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def conceal(run: Run, error: Exception) -> Plain:
     """Make a record of an error. One that is not ours is a mistake of ours: its traceback goes to the log only."""
     mask = the_world().secrets.masker(run.id)
@@ -114,6 +121,7 @@ class _Doing:
                 await self._show_cut(began)
                 raise
             except Exception as error:  # noqa: BLE001 -- around a step: its failure is recorded
+                refuse_if_cut()
                 record = conceal(self.run, error)
             try:
                 await self._show_end(began, record.get("error", {}).get("fields", {}).get("message", ""))
@@ -147,8 +155,7 @@ class _Doing:
 
     async def _show_cut(self, began: datetime) -> None:
         """Show the end of a step whose workflow was cancelled; one cut off by a shutdown has not ended."""
-        living = the_room().living.get(str(DBOS.workflow_id)) if DBOS.workflow_id else None
-        if living and living.cancelled:
+        if is_cancelled(DBOS.workflow_id):
             await asyncio.shield(asyncio.ensure_future(self._show_end(began, "cancelled")))
 
     def _record(self, began: datetime, ended: datetime | None = None, error: str = "") -> StepRecord:

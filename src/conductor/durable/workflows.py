@@ -15,7 +15,7 @@ from conductor.domain.run import Run, Status
 from conductor.durable.codec import Plain, Signature, encode
 from conductor.durable.room import Room, apart, the_room
 from conductor.durable.standing import status_of
-from conductor.durable.steps import conceal, reveal
+from conductor.durable.steps import conceal, refuse_if_cut, reveal
 from conductor.durable.takeover import resume
 from conductor.errors import CancelledRunError, ConflictError, NotFoundError, StateError
 
@@ -59,6 +59,7 @@ class Workflow(Generic[P, T]):
                 value = await cast("Callable[..., Awaitable[T]]", self.function)(run, *others)
                 return {"value": encode(value, self.signature.result)}
             except Exception as error:  # noqa: BLE001 -- around a workflow: its failure is recorded
+                refuse_if_cut()
                 return conceal(run, error)
 
 
