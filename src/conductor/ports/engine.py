@@ -13,7 +13,7 @@ exceptions. What an engine cannot do is said by `unsupported` before anything st
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -33,6 +33,10 @@ class Place:
     run: str
     checkout: str = ""
     """Absolute path of the checkout on this machine; empty where nothing is mounted from it."""
+    publish: tuple[str, ...] = ()
+    """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports that are opened on 127.0.0.1; without HOSTPORT on any free one."""
+    publish: tuple[str, ...] = ()
+    """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports to open on 127.0.0.1 of the engine's machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +56,10 @@ class Diagnosis:
     ok: bool
     detail: str
     remedy: str = ""
+
+
+PARTIAL_ENTRY = ".conductor-partial"
+"""The entry of a collected archive that says what is missing from it."""
 
 
 class Engine(Protocol):
@@ -87,7 +95,7 @@ class Engine(Protocol):
         """Ask the workload to end, and end it after `grace`. Ended or unknown: nothing happens."""
         ...
 
-    def watch(self, place: Place) -> AsyncIterator[States]:
+    def watch(self, place: Place) -> AsyncGenerator[States]:
         """Yield the states of all workloads, first at once, then whenever they change, until the caller leaves.
 
         Health checks are run while somebody watches. Survives a short loss of the engine; raises `UnreachableError` after that.
@@ -100,7 +108,7 @@ class Engine(Protocol):
 
     def logs(
         self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False
-    ) -> AsyncIterator[LogLine]:
+    ) -> AsyncGenerator[LogLine]:
         """Yield lines whole and in order, from those written strictly after `since`; with `follow` until the workload ends.
 
         A workload that never started yields nothing. Restarts of a container are one log.
@@ -127,14 +135,15 @@ class Engine(Protocol):
         """Unpack a tar archive at `path` in the workload, running or not."""
         ...
 
-    def copy_out(self, place: Place, workload: str, path: str) -> AsyncIterator[bytes]:
+    def copy_out(self, place: Place, workload: str, path: str) -> AsyncGenerator[bytes]:
         """Yield a tar archive of `path` in the workload, running or ended. NotFoundError where there is none."""
         ...
 
-    def collect(self, place: Place, job: Job) -> AsyncIterator[bytes]:
+    def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes]:
         """Yield a tar archive of the job's reports and artifacts, names relative to its working directory.
 
-        The job has ended, however it did. Paths that match nothing are simply absent.
+        The job has ended, however it did. Paths that match nothing are simply absent. What is over the engine's limit of size is left out,
+        and an entry named `PARTIAL_ENTRY` says so in one line of text for each.
         """
         ...
 
