@@ -19,6 +19,8 @@ _OTHER_MARKS = {
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.2, section 5.1, keeps out of a stream; a byte order mark inside is refused too."""
+_TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
+"""Abbreviations of tags: the parser's time grows with their square, and no file that is read here needs one."""
 _DECEPTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Controls and marks that make a terminal or a page show something else than what is there."""
 
@@ -41,6 +43,8 @@ def decode(content: bytes | str, *, file: str) -> str:
     if found := _FORBIDDEN.search(text):
         name = "a NUL character" if found[0] == "\0" else f"the control character U+{ord(found[0]):04X}"
         raise Refusal(problem_at(text, found.start(), file, f"{name} cannot stand in YAML", "Remove it."))
+    if found := _TAG_DIRECTIVE.search(text):
+        raise Refusal(problem_at(text, found.start(), file, "%TAG lines are not read", "Write the tag out."))
     return text
 
 
