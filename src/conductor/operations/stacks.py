@@ -196,7 +196,7 @@ async def wake(world: World, name: str) -> Lease:
     blueprint = _blueprint(world, lease)
     woken: set[str] = set()
     deadline = world.clock.now() + _WAKE_LIMIT
-    async with aclosing(world.engine.watch(place)) as watch:  # type: ignore[type-var]
+    async with aclosing(world.engine.watch(place)) as watch:
         async for states in watch:
             asleep = [s for s in blueprint.stack.services if _is_asleep(states, s.name)]
             if not asleep:

@@ -12,7 +12,8 @@ from conductor.domain.event import Event, Kind
 from conductor.domain.names import ALPHABET, run_id
 from conductor.domain.run import Cleanup, Run, Source, Status
 from conductor.domain.verdict import Outcome, Reason, Verdict
-from conductor.durable import Handle, is_alive, retrieve, start, status_of, take_over
+from conductor.durable import Handle, is_alive, retrieve, start, status_of
+from conductor.durable import resume as take_over
 from conductor.errors import ConflictError, NotFoundError
 from conductor.ports.store import RunRow
 from conductor.ports.world import World

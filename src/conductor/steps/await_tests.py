@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ async def await_tests(run: Run, blueprint: Blueprint, suite: str) -> Ending:
     raise AssertionError("an engine's watch ends only when its caller leaves")
 
 
-async def _ticking(run: Run) -> AsyncIterator[States]:
+async def _ticking(run: Run) -> AsyncGenerator[States]:
     """Yield the states at each change and at least every tick, for the time limit."""
     async with aclosing(the_world().engine.watch(place_of(run))) as watch:
         latest = await anext(watch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,11 +36,12 @@ async def lines_not_on_record(run: Run, workload: str, *, follow: bool) -> Async
         since = last - _RESOLUTION
         async for line in world.evidence.read_log(run.id, run.attempt, workload=workload, since=since):
             on_record += line.at == last
-    async for line in world.engine.logs(place_of(run), workload, since=since, follow=follow):
-        if on_record and line.at == last:
-            on_record -= 1
-        else:
-            yield line
+    async with aclosing(world.engine.logs(place_of(run), workload, since=since, follow=follow)) as lines:
+        async for line in lines:
+            if on_record and line.at == last:
+                on_record -= 1
+            else:
+                yield line
 
 
 class Follower:

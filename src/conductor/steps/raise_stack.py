@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from conductor.domain.run import Run
 from conductor.domain.stack import Service
 from conductor.domain.states import REMEDIES, Hopeless, Ready, States, Waiting, readiness, startable
 from conductor.domain.verdict import Fault, Reason
-from conductor.durable import outcome_of, step
+from conductor.durable import Handle, step
 from conductor.errors import RunError
 from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
@@ -101,12 +101,13 @@ class _Rising:
         return task
 
     async def _await_image(self, name: str, build: str) -> None:
-        self.images[name] = await outcome_of(build, BuiltImage)
+        self.images[name] = await Handle[BuiltImage](build, BuiltImage).result()
 
     async def _watch(self) -> None:
-        async for states in the_world().engine.watch(place_of(self.run)):
-            self.states = states
-            self.changed.set()
+        async with aclosing(the_world().engine.watch(place_of(self.run))) as watch:
+            async for states in watch:
+                self.states = states
+                self.changed.set()
 
     async def _start(self, service: Service) -> None:
         await the_world().engine.apply(place_of(self.run), self.blueprint.stack, service)

@@ -1,0 +1,136 @@
+"""Settings in, a world out: the only module that names adapters.
+
+`reading` is enough for whatever only looks or talks to the engine; `running` launches durable execution on top. Adapters and the
+workflow library are imported when they are chosen, so that what needs neither answers at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conductor.errors import ConflictError, StateError
+from conductor.ports.builder import Builder
+from conductor.ports.engine import Engine
+from conductor.ports.secrets import Secrets
+from conductor.ports.world import World, install
+from conductor.settings import EngineKind, Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class App:
+    """A process of Conductor: its settings, and the world that they chose."""
+
+    settings: Settings
+    world: World
+
+
+def load_settings(state: Path | None = None) -> Settings:
+    """Read `CONDUCTOR_*`; `state` overrides the state folder. Raises ConfigurationError naming every bad value."""
+    from conductor.settings import read_settings
+
+    return read_settings(state=state)
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[App]:
+    """Give a world without durable execution; the engine is reached when first asked."""
+    from conductor.adapters.evidence.folder import FolderEvidence
+    from conductor.adapters.folder.forge import FolderForge
+    from conductor.adapters.secrets.embedded import EmbeddedSecrets
+    from conductor.adapters.stores.sql import SqlStore
+    from conductor.adapters.system.clock import SystemClock
+
+    state = _make_folder(settings.state)
+    store = await SqlStore.open(state / "conductor.db")
+    secrets = EmbeddedSecrets()
+    engine, builder = _engine(settings, secrets)
+    world = World(
+        engine=engine,
+        builder=builder,
+        forge=FolderForge(),
+        store=store,
+        evidence=FolderEvidence(state),
+        secrets=secrets,
+        clock=SystemClock(),
+    )
+    install(world)
+    try:
+        yield App(settings=settings, world=world)
+    finally:
+        install(None)
+        await engine.aclose()
+        await store.aclose()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Give a world in which workflows run. On leaving, what is not ended stays as it is, for whoever resumes it."""
+    from conductor import durable
+
+    async with reading(settings) as app:
+        await durable.launch(settings.state)
+        try:
+            yield app
+        finally:
+            await durable.shutdown()
+
+
+def leave_sweeper(settings: Settings) -> None:
+    """Leave a detached process behind that removes what is over and ends with the last lease. One of a state folder is enough."""
+    environment = {**os.environ, "CONDUCTOR_STATE": str(settings.state)}
+    with (settings.state / "sweeper.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "conductor.cli.main", "sweep", "--until-empty"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+
+
+@contextmanager
+def the_only_sweeper(settings: Settings) -> Iterator[None]:
+    """Hold the sweeper's lock. ConflictError where another process sweeps this state folder already."""
+    with (settings.state / "sweeper.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError("another sweeper is at work", remedy="It ends with the last lease.") from None
+        yield
+
+
+def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
+    if settings.engine is EngineKind.FAKE:
+        from conductor.adapters.fake.builder import FakeBuilder
+        from conductor.adapters.fake.engine import FakeEngine
+
+        return FakeEngine(), FakeBuilder()
+    from conductor.adapters.docker.builder import DockerBuilder
+    from conductor.adapters.docker.client import Connection
+    from conductor.adapters.docker.engine import DockerEngine
+
+    connection = Connection(state_folder=settings.state, url=settings.docker_host)
+    engine = DockerEngine(
+        connection, instance=settings.instance, state_folder=settings.state, secrets=secrets
+    )
+    return engine, DockerBuilder(connection)
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {folder} cannot be made: {error.strerror}",
+            remedy="Name another one with --state or CONDUCTOR_STATE.",
+        ) from error
+    return folder
