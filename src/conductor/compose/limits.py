@@ -1,0 +1,111 @@
+"""How much a service may have and how often it stands: `deploy`, `mem_limit`, `cpus`, `scale`, `restart`, `ulimits`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from conductor.compose.findings import MistakeError
+from conductor.compose.node import Node
+from conductor.compose.values import choice, integer, mapping, number, size, text
+from conductor.domain.stack import Resources, Restart
+
+_T = TypeVar("_T")
+UNLIMITED = -1
+
+
+def read_resources(service: Node) -> Resources:
+    """Read limits and reservations in their old and new places; both may be there only when they agree."""
+    limits, reserved = (
+        _below(service, "deploy", "resources", "limits"),
+        _below(service, "deploy", "resources", "reservations"),
+    )
+    cpus = _either(service, "cpus", limits, "cpus", number)
+    pids = _either(service, "pids_limit", limits, "pids", integer)
+    shm, reserved_cpus = service.get("shm_size"), reserved.get("cpus") if reserved else None
+    return Resources(
+        cpus=(cpus if cpus is not None else _quota(service)) or None,
+        memory_bytes=_either(service, "mem_limit", limits, "memory", size) or None,
+        pids=pids if pids and pids != UNLIMITED else None,
+        reserved_cpus=number(reserved_cpus) if reserved_cpus else None,
+        reserved_memory_bytes=_either(service, "mem_reservation", reserved, "memory", size) or None,
+        shm_bytes=size(shm) if shm else None,
+    )
+
+
+def _quota(service: Node) -> float | None:
+    """Read `cpu_quota` microseconds in each `cpu_period` as a number of cpus."""
+    quota, period = service.get("cpu_quota"), service.get("cpu_period")
+    if quota is None or integer(quota) <= 0:
+        return None
+    each = integer(period) if period else 100_000
+    if each <= 0:
+        raise MistakeError(period or quota, f"`{each}` is no period", remedy="Use `cpus`.")
+    return integer(quota) / each
+
+
+def read_replicas(service: Node) -> int:
+    """Read `scale` or `deploy.replicas`; 1 where neither is there."""
+    replicas = _either(service, "scale", service.get("deploy"), "replicas", integer)
+    if replicas is not None and replicas < 0:
+        place = service.get("scale") or service.get("deploy") or service
+        raise MistakeError(place, f"`{replicas}` is no number of containers")
+    return 1 if replicas is None else replicas
+
+
+def read_restart(service: Node) -> tuple[Restart, int | None]:
+    """Read `restart`, else `deploy.restart_policy`: the rule, and how often at most."""
+    restart = service.get("restart")
+    if restart is not None:
+        return _restart(restart)
+    policy = _below(service, "deploy", "restart_policy")
+    condition, attempts = (policy.get("condition"), policy.get("max_attempts")) if policy else (None, None)
+    if policy is None:
+        return Restart.NO, None
+    word = choice("none", "on-failure", "any")(condition) if condition else "any"
+    rule = {"none": Restart.NO, "on-failure": Restart.ON_FAILURE, "any": Restart.ALWAYS}[word]
+    return rule, integer(attempts) if attempts and rule is Restart.ON_FAILURE else None
+
+
+def _restart(node: Node) -> tuple[Restart, int | None]:
+    if node.value is False:
+        return Restart.NO, None
+    word, sign, times = text(node).partition(":")
+    if word not in list(Restart) or (sign and word != Restart.ON_FAILURE):
+        remedy = f"Write one of {', '.join(Restart)}, or on-failure:3."
+        raise MistakeError(node, f"`{text(node)[:64]}` is no restart rule", remedy=remedy)
+    return Restart(word), integer(node.with_value(times)) if sign else None
+
+
+def read_ulimits(node: Node) -> Mapping[str, tuple[int, int]]:
+    """Read `nofile: 1024` and `nofile: {soft: 1024, hard: 2048}`."""
+    return {name: _ulimit(value) for name, value in mapping(node).items()}
+
+
+def _ulimit(node: Node) -> tuple[int, int]:
+    if not isinstance(node.value, dict):
+        return integer(node), integer(node)
+    soft, hard = node.get("soft"), node.get("hard")
+    if soft is None or hard is None:
+        raise MistakeError(node, "a limit is a number, or `soft` and `hard`")
+    return integer(soft), integer(hard)
+
+
+def _below(service: Node, *keys: str) -> Node | None:
+    node: Node | None = service
+    for key in keys:
+        if node is not None:
+            mapping(node)
+        node = node.get(key) if node else None
+    return node
+
+
+def _either(service: Node, old: str, section: Node | None, new: str, read: Callable[[Node], _T]) -> _T | None:
+    first, second = service.get(old), section.get(new) if section else None
+    if first is None or second is None:
+        found = first or second
+        return read(found) if found is not None else None
+    if read(first) != read(second):
+        message = f"`{old}` and `deploy` say different things ({second.place})"
+        raise MistakeError(first, message, remedy="Keep one of them.")
+    return read(first)

@@ -1,0 +1,94 @@
+"""Compose files of a checkout become a `Stack` and its account: the way in.
+
+read -> check keys -> interpolate -> long forms -> extends -> include -> merge -> values -> account
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from conductor.compose.account import account
+from conductor.compose.context import Context
+from conductor.compose.findings import Findings
+from conductor.compose.interpolate import Variables
+from conductor.compose.project import Loading
+from conductor.compose.reader import Checkout
+from conductor.compose.to_stack import enabled_services, to_stack
+from conductor.domain.account import Entry
+from conductor.domain.plan import SecretRequest
+from conductor.domain.stack import Stack
+from conductor.errors import ConfigurationError, Problem, RefusedError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """What came of it. Where there are problems, `stack` is what could be read, and is not to be run."""
+
+    stack: Stack
+    account: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def load_stack(
+    checkout: Checkout,
+    files: Sequence[str],
+    *,
+    profiles: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    secrets: Sequence[SecretRequest] = (),
+    name: str,
+) -> Loaded:
+    """Load the files, each over the one before. Raises `ConfigurationError` with every mistake and every refusal."""
+    loaded = examine(checkout, files, profiles=profiles, variables=variables, secrets=secrets, name=name)
+    if loaded.problems:
+        raise ConfigurationError(loaded.problems)
+    return loaded
+
+
+def examine(
+    checkout: Checkout,
+    files: Sequence[str],
+    *,
+    profiles: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    secrets: Sequence[SecretRequest] = (),
+    name: str,
+) -> Loaded:
+    """Load as `load_stack` does, and return the account and the problems also where something is wrong."""
+    loading = Loading(checkout, Findings())
+    base = _project_folder(checkout, files, loading.findings)
+    given = Variables({"COMPOSE_PROJECT_NAME": name, **(variables or {})}, secrets)
+    around = given.under({**loading.dotenv(base, given)}).under({"PWD": "."})
+    project = loading.project(files, base, around)
+    if project is None:
+        _nothing(files, loading.findings)
+        return _loaded(Stack(name=name, services=()), loading, frozenset())
+    context = Context(project, loading, around, enabled_services(project, profiles))
+    stack = to_stack(name, context)
+    return _loaded(stack, loading, frozenset(context.section("services")) - context.enabled)
+
+
+def _project_folder(checkout: Checkout, files: Sequence[str], findings: Findings) -> str:
+    """Return the folder of the first file: relative paths and `.env` are there."""
+    if not files:
+        findings.problems.append(Problem(file="", message="no compose file was named", remedy="Name one."))
+        return "."
+    try:
+        checkout.resolve(files[0])
+    except RefusedError:
+        return "."
+    return posixpath.normpath(posixpath.dirname(files[0]) or ".")
+
+
+def _nothing(files: Sequence[str], findings: Findings) -> None:
+    if not findings.problems:
+        problem = Problem(file=files[0], message="the file is empty", remedy="Begin with `services:`.")
+        findings.problems.append(problem)
+
+
+def _loaded(stack: Stack, loading: Loading, aside: frozenset[str]) -> Loaded:
+    problems = sorted(loading.findings.problems, key=lambda p: (p.file, p.line, p.column))
+    entries = account(loading.sources, loading.findings, aside=aside)
+    return Loaded(stack=stack, account=entries, problems=tuple(problems))

@@ -1,0 +1,91 @@
+"""Ports: `ports` in all its forms, and `expose`."""
+
+from __future__ import annotations
+
+import re
+
+from conductor.compose.findings import MistakeError
+from conductor.compose.node import Node
+from conductor.compose.values import integer, sequence, text
+from conductor.domain.stack import Port
+
+MOST_PORTS = 20_000
+HIGHEST = 65_535
+
+_SHORT = re.compile(
+    r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]*):)?(?:(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?"
+)
+_PROTOCOLS = ("tcp", "udp", "sctp")
+_FORM = "Write 8080:80, 80, 127.0.0.1:8080:80/udp, or target and published."
+
+
+def service_ports(ports: Node | None, expose: Node | None) -> tuple[tuple[Port, ...], tuple[int, ...]]:
+    """Read both attributes: the ports, and the numbers that are only exposed. Exposed udp ports are ports that nobody publishes."""
+    made = [port for item in (sequence(ports) if ports else []) for port in read_ports(item)]
+    exposed = [port for item in (sequence(expose) if expose else []) for port in read_ports(item)]
+    if len(made) + len(exposed) > MOST_PORTS:
+        place = ports or expose
+        raise MistakeError(place, f"a service may have {MOST_PORTS} ports") if place else AssertionError
+    made += [port for port in exposed if port.protocol != "tcp"]
+    only_tcp = dict.fromkeys(port.target for port in exposed if port.protocol == "tcp")
+    return tuple(dict.fromkeys(made)), tuple(only_tcp)
+
+
+def read_ports(item: Node) -> tuple[Port, ...]:
+    """Read one item; a range of ports is many."""
+    if isinstance(item.value, dict):
+        return (_long(item),)
+    found = _SHORT.fullmatch(text(item))
+    if not found:
+        raise MistakeError(item, f"`{text(item)[:64]}` is no port", remedy=_FORM)
+    published = found["published"]
+    if published is None and found["host"] and re.fullmatch(r"[\d-]+", found["host"]):
+        published = found["host"]
+    protocol = (found["protocol"] or "tcp").lower()
+    return _range(item, found["target"], published or None, _protocol(item, protocol))
+
+
+def _long(item: Node) -> Port:
+    target, published = item.get("target"), item.get("published")
+    name, protocol = item.get("name"), item.get("protocol")
+    if target is None:
+        raise MistakeError(item, "a port needs its `target`", remedy=_FORM)
+    return Port(
+        target=_in_range(target, integer(target)),
+        protocol=_protocol(protocol, text(protocol).lower()) if protocol else "tcp",
+        published=text(published) or None if published else None,
+        name=text(name) if name else None,
+    )
+
+
+def _range(item: Node, targets: str, published: str | None, protocol: str) -> tuple[Port, ...]:
+    inside, outside = _numbers(item, targets), _numbers(item, published) if published else None
+    if outside is None or len(inside) == 1:
+        return tuple(Port(target=port, protocol=protocol, published=published) for port in inside)
+    if len(outside) != len(inside):
+        message = f"{published} and {targets} are ranges of different lengths"
+        raise MistakeError(item, message, remedy="Make them the same length.")
+    pairs = zip(inside, outside, strict=True)
+    return tuple(Port(target=to, protocol=protocol, published=str(on)) for to, on in pairs)
+
+
+def _numbers(item: Node, written: str) -> range:
+    first, sign, last = written.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or not sign)) or len(written) > len("65535-65535"):
+        raise MistakeError(item, f"`{written[:64]}` is no port", remedy=_FORM)
+    start, end = _in_range(item, int(first)), _in_range(item, int(last or first))
+    if end < start:
+        raise MistakeError(item, f"the range {written} ends before it begins")
+    return range(start, end + 1)
+
+
+def _in_range(item: Node, port: int) -> int:
+    if not 0 < port <= HIGHEST:
+        raise MistakeError(item, f"{port} is no port: they go from 1 to {HIGHEST}")
+    return port
+
+
+def _protocol(item: Node, word: str) -> str:
+    if word not in _PROTOCOLS:
+        raise MistakeError(item, f"`{word}` is no protocol of a port", remedy="tcp, udp or sctp.")
+    return word

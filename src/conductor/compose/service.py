@@ -1,0 +1,297 @@
+"""One service: its node becomes a `Service`.
+
+A table from attributes to fields and readers; what needs more than one attribute or other parts of the project has a module of its own.
+To add an attribute, add a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from conductor.compose.builds import read_build
+from conductor.compose.check import undefined
+from conductor.compose.context import Context
+from conductor.compose.environment import read_environment
+from conductor.compose.findings import MistakeError, RefusalError
+from conductor.compose.limits import read_replicas, read_resources, read_restart, read_ulimits
+from conductor.compose.mounts import read_mounts
+from conductor.compose.node import Node
+from conductor.compose.paths import repository_file
+from conductor.compose.ports import service_ports
+from conductor.compose.values import (
+    boolean,
+    command,
+    duration,
+    integer,
+    mapping,
+    sequence,
+    strict_text,
+    text,
+    text_map,
+    texts,
+)
+from conductor.domain.stack import Condition, Dependency, Healthcheck, Service
+
+_CAPABILITIES = frozenset({
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MKNOD",
+    "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "SYS_NICE",
+    "SYS_PTRACE",
+})  # fmt: skip
+"""Those that stay inside the container."""
+
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_PULL = {
+    "always": "always",
+    "never": "never",
+    "missing": "missing",
+    "if_not_present": "missing",
+    "build": "missing",
+}
+
+
+def _capabilities(node: Node) -> tuple[str, ...]:
+    made = {text(item).upper().removeprefix("CAP_"): item for item in sequence(node)}
+    for name, item in made.items():
+        if name not in _CAPABILITIES:
+            why, instead = "it reaches the machine that the engine runs on", "Leave it out."
+            raise RefusalError(item, f"the capability {name[:40]}", why, instead=instead)
+    return tuple(made)
+
+
+def _security_options(node: Node) -> tuple[str, ...]:
+    for item in sequence(node):
+        if text(item) not in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"):
+            why, instead = "it would loosen what keeps the container inside", "Leave it out."
+            raise RefusalError(item, f"`{text(item)[:80]}`", why, instead=instead)
+    return ("no-new-privileges:true",) if sequence(node) else ()
+
+
+def _hosts(node: Node) -> dict[str, str]:
+    return {name: _address(item) for name, item in mapping(node).items()}
+
+
+def _address(node: Node) -> str:
+    address = text(node.with_value("") if node.value is None else node)
+    if address == "host-gateway":
+        why, instead = (
+            "a run does not reach the machine that the engine runs on",
+            "Add what is needed as a service.",
+        )
+        raise RefusalError(node, "`host-gateway`", why, instead=instead)
+    if not re.fullmatch(r"\[?[0-9A-Fa-f:.]+\]?", address):
+        raise MistakeError(node, f"`{address[:64]}` is no address", remedy="Write name=10.0.0.1.")
+    return address.strip("[]")
+
+
+def _container_name(node: Node) -> str:
+    name = text(node)
+    if not _CONTAINER_NAME.fullmatch(name):
+        raise MistakeError(
+            node, f"`{name[:64]}` is no name of a container", remedy="Use letters, digits, `_`, `.` and `-`."
+        )
+    return name
+
+
+def _pull_policy(node: Node) -> str:
+    policy = text(node)
+    if policy in _PULL:
+        return _PULL[policy]
+    if re.fullmatch(r"refresh|daily|weekly|every_([0-9]+[wdhms])+", policy):
+        why, instead = "whether it pulls depends on when the run is", "Use `always` or `missing`."
+        raise RefusalError(node, f"`{policy}`", why, instead=instead)
+    raise MistakeError(node, f"`{policy[:64]}` is no pull policy", remedy=f"Write one of {', '.join(_PULL)}.")
+
+
+def _drop(node: Node) -> tuple[str, ...]:
+    return tuple(text(item).upper().removeprefix("CAP_") for item in sequence(node))
+
+
+FIELDS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
+    "cap_add": ("cap_add", _capabilities),
+    "cap_drop": ("cap_drop", _drop),
+    "command": ("command", command),
+    "container_name": ("container_name", _container_name),
+    "dns": ("dns", texts),
+    "dns_search": ("dns_search", texts),
+    "domainname": ("domainname", strict_text),
+    "entrypoint": ("entrypoint", command),
+    "extra_hosts": ("extra_hosts", _hosts),
+    "group_add": ("group_add", texts),
+    "hostname": ("hostname", strict_text),
+    "image": ("image", strict_text),
+    "init": ("init", boolean),
+    "platform": ("platform", strict_text),
+    "profiles": ("profiles", texts),
+    "pull_policy": ("pull_policy", _pull_policy),
+    "read_only": ("read_only", boolean),
+    "security_opt": ("security_opt", _security_options),
+    "stdin_open": ("stdin_open", boolean),
+    "stop_grace_period": ("stop_grace_period", duration),
+    "stop_signal": ("stop_signal", strict_text),
+    "sysctls": ("sysctls", text_map),
+    "tty": ("tty", boolean),
+    "ulimits": ("ulimits", read_ulimits),
+    "user": ("user", strict_text),
+    "working_dir": ("working_dir", strict_text),
+}
+
+
+def read_service(name: str, node: Node, context: Context) -> Service:
+    """Read a service. What is wrong with an attribute is a finding, and the attribute is left at its default."""
+    fields = _single_attributes(node, context)
+    for read in (_image, _variables, _health, _networks, _dependencies, _ports, _labels, _limits, _rule):
+        with context.findings.catching():
+            fields |= read(name, node, context)
+    return Service(name=name, **fields)
+
+
+def _single_attributes(node: Node, context: Context) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, (field, read) in FIELDS.items():
+        value = node.get(key)
+        with context.findings.catching():
+            made |= {field: read(value)} if value is not None else {}
+    return made
+
+
+def _image(name: str, node: Node, context: Context) -> dict[str, Any]:
+    build, image = node.get("build"), node.get("image")
+    if build is not None:
+        if image is not None:
+            context.findings.note(image, "what is built is named by what is in it")
+        return {"image": None, "build": read_build(build, context)}
+    if (image is None or image.value == "") and node.get("provider") is None:
+        message = f"the service {name} has neither `image` nor `build`"
+        raise MistakeError(node, message, remedy="Name an image to run, or a folder to build.", key=True)
+    return {}
+
+
+def _variables(name: str, node: Node, context: Context) -> dict[str, Any]:
+    keys = tuple(dict.fromkeys(secret.name for secret in context.secrets if secret.is_for(name)))
+    return {
+        "secret_keys": keys,
+        "environment": read_environment(name, node, context),
+        "mounts": read_mounts(name, node, context),
+    }
+
+
+def _health(_name: str, node: Node, _context: Context) -> dict[str, Any]:
+    check = node.get("healthcheck")
+    if check is None:
+        return {}
+    mapping(check)
+    disable, test = check.get("disable"), check.get("test")
+    words = tuple(strict_text(item) for item in sequence(test)) if test else ()
+    if (disable and boolean(disable)) or words[:1] == ("NONE",):
+        return {"healthcheck_disabled": True}
+    if not words:
+        why, instead = (
+            "without `test` it changes the image's own, which not every engine knows",
+            "Write the `test`.",
+        )
+        raise RefusalError(check, "this health check", why, instead=instead)
+    if words[0] not in ("CMD", "CMD-SHELL") or len(words) == 1:
+        remedy = "Write [CMD, program, argument], [CMD-SHELL, command line], [NONE], or plain text."
+        raise MistakeError(test or check, "a test is a command", remedy=remedy)
+    return {"healthcheck": _healthcheck(check, words)}
+
+
+def _healthcheck(check: Node, words: tuple[str, ...]) -> Healthcheck:
+    readers: Mapping[str, Callable[[Node], Any]] = {
+        "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": integer,
+    }  # fmt: skip
+    given = {key: read(value) for key, read in readers.items() if (value := check.get(key)) is not None}
+    return Healthcheck(
+        test=words, **{key: value for key, value in given.items() if value or key == "start_period"}
+    )
+
+
+def _networks(_name: str, node: Node, context: Context) -> dict[str, Any]:
+    networks = node.get("networks")
+    if networks is None or not mapping(networks):
+        return {}
+    if node.get("network_mode") is not None:
+        message = "`networks` and `network_mode` exclude each other"
+        raise MistakeError(networks, message, remedy="Leave `network_mode` out.", key=True)
+    declared = {"default", *context.section("networks")}
+    made: dict[str, tuple[str, ...]] = {}
+    for name, attached in mapping(networks).items():
+        if name not in declared:
+            raise undefined(attached, name, "network", declared)
+        aliases = attached.get("aliases")
+        made[name] = texts(aliases) if aliases else ()
+    return {"networks": made}
+
+
+def _dependencies(_name: str, node: Node, context: Context) -> dict[str, Any]:
+    made: dict[str, Dependency] = {}
+    for name, target in linked(node).items():
+        if _is_there(name, target, context):
+            made[name] = Dependency(service=name)
+    depends_on = node.get("depends_on")
+    for name, wish in mapping(depends_on).items() if depends_on else ():
+        with context.findings.catching():
+            dependency = _dependency(name, wish)
+            if _is_there(name, wish, context, required=dependency.required):
+                made[name] = dependency
+    return {"depends_on": tuple(made.values())}
+
+
+def linked(node: Node) -> dict[str, Node]:
+    """Return the services that `links` names, each with the place that does."""
+    links = node.get("links")
+    return {text(item).partition(":")[0]: item for item in (sequence(links) if links else [])}
+
+
+def _is_there(name: str, place: Node, context: Context, *, required: bool = True) -> bool:
+    if name in context.enabled:
+        return True
+    services = context.section("services")
+    if not required:
+        context.findings.note(place, "it takes no part in this run, and is not required")
+        return False
+    if name not in services:
+        raise undefined(place, name, "service", services)
+    profiles = services[name].get("profiles")
+    named = ", ".join(texts(profiles)) if profiles else ""
+    remedy = f"Enable one of its profiles ({named}) under stack.profiles, or write `required: false`."
+    raise MistakeError(place, f"the service {name} takes no part: its profile is not enabled", remedy=remedy)
+
+
+def _dependency(name: str, wish: Node) -> Dependency:
+    mapping(wish)
+    condition, required, restart = (wish.get(key) for key in ("condition", "required", "restart"))
+    if condition is not None and condition.value not in list(Condition):
+        message = f"`{str(condition.value)[:64]}` is no condition"
+        raise MistakeError(condition, message, remedy=f"Write one of {', '.join(Condition)}.")
+    return Dependency(
+        service=name,
+        condition=Condition(condition.value) if condition else Condition.STARTED,
+        required=boolean(required) if required else True,
+        restart=boolean(restart) if restart else False,
+    )
+
+
+def _ports(_name: str, node: Node, _context: Context) -> dict[str, Any]:
+    ports, exposed = service_ports(node.get("ports"), node.get("expose"))
+    return {"ports": ports, "expose": exposed}
+
+
+def _labels(_name: str, node: Node, context: Context) -> dict[str, Any]:
+    made: dict[str, str] = {}
+    files, labels = node.get("label_file"), node.get("labels")
+    for item in sequence(files) if files else []:
+        found = context.loading.env_file(repository_file(item, context.checkout), context.variables, item)
+        made |= {key: text(item.with_value(value)) for key, value in found.items()}
+    return {"labels": made | dict(text_map(labels) if labels else {})}
+
+
+def _limits(_name: str, node: Node, _context: Context) -> dict[str, Any]:
+    return {"resources": read_resources(node), "replicas": read_replicas(node)}
+
+
+def _rule(_name: str, node: Node, _context: Context) -> dict[str, Any]:
+    rule, attempts = read_restart(node)
+    return {"restart": rule, "restart_attempts": attempts}

@@ -1,0 +1,152 @@
+"""The merged project becomes a `Stack`: its enabled services, and the volumes and networks that they use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from conductor.compose.check import cycles
+from conductor.compose.context import Context
+from conductor.compose.node import Node
+from conductor.compose.service import linked, read_service
+from conductor.compose.unsupported import refuse_unsupported
+from conductor.compose.values import boolean, mapping, text_map
+from conductor.domain.stack import Network, Service, Stack, Volume, VolumeMount
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
+ALL_PROFILES = "*"
+
+
+def enabled_services(project: Node, profiles: Iterable[str]) -> frozenset[str]:
+    """Name the services that take part: those without profiles, and those of the profiles asked for (`*` is all)."""
+    wanted = set(profiles)
+    services = project.get("services")
+    return frozenset(
+        name for name, node in (services.items() if services else ()) if _takes_part(node, wanted)
+    )
+
+
+def _takes_part(node: Node, wanted: set[str]) -> bool:
+    profiles = node.get("profiles")
+    if profiles is None or not isinstance(profiles.value, list) or not profiles.value:
+        return True
+    return ALL_PROFILES in wanted or bool(wanted & {str(item.value) for item in profiles.value})
+
+
+def to_stack(name: str, context: Context) -> Stack:
+    """Read the project. Everything that is wrong or refused is in the findings."""
+    _check_shape(context)
+    nodes = {key: node for key, node in context.section("services").items() if key in context.enabled}
+    services = [
+        read_service(key, node, context) for key, node in nodes.items() if _is_service(key, node, context)
+    ]
+    _check_cycles(nodes, context)
+    linked_up = _with_link_aliases(services, nodes)
+    _refuse(linked_up, context)
+    return Stack(
+        name=name,
+        services=tuple(linked_up),
+        volumes=_volumes(linked_up, context),
+        networks=_networks(linked_up, context),
+    )
+
+
+def _check_shape(context: Context) -> None:
+    for section in _SECTIONS:
+        found = context.project.get(section)
+        with context.findings.catching():
+            for node in mapping(found).values() if found else ():
+                with context.findings.catching():
+                    mapping(node)
+
+
+def _is_service(name: str, node: Node, context: Context) -> bool:
+    if not _NAME.fullmatch(name):
+        remedy = "Use letters, digits, `.`, `_` and `-`."
+        context.findings.mistake(node, f"`{name[:64]}` is no name of a service", remedy=remedy, key=True)
+        return False
+    if node.value is None:
+        context.findings.mistake(
+            node, "expected a mapping, found nothing", remedy="Give it an `image` or a `build`."
+        )
+    return isinstance(node.value, dict)
+
+
+def _check_cycles(nodes: Mapping[str, Node], context: Context) -> None:
+    needs: dict[str, dict[str, Node]] = {}
+    for name, node in nodes.items():
+        depends_on = node.get("depends_on")
+        needs[name] = dict(depends_on.items()) if depends_on else {}
+        with context.findings.catching():
+            needs[name] |= linked(node)
+    cycles(nodes, needs, context.findings)
+
+
+def _with_link_aliases(services: list[Service], nodes: Mapping[str, Node]) -> list[Service]:
+    """Give services the other names under which `links` knows them."""
+    names: dict[str, list[str]] = {}
+    for node in nodes.values():
+        links = node.get("links")
+        for item in links.value if links and isinstance(links.value, list) else ():
+            target, _, alias = str(item.value).partition(":")
+            names.setdefault(target, []).extend([alias] if alias else [])
+    return [_also_named(service, names.get(service.name, [])) for service in services]
+
+
+def _also_named(service: Service, names: list[str]) -> Service:
+    if not names:
+        return service
+    networks = {net: tuple(dict.fromkeys((*aliases, *names))) for net, aliases in service.networks.items()}
+    return replace(service, networks=networks)
+
+
+def _refuse(services: list[Service], context: Context) -> None:
+    """Refuse what the closed list names, where it takes part in the run."""
+    used = _used(services, context)
+
+    def skip(path: str) -> bool:
+        section, dot, name = path.partition(".")
+        return bool(dot) and section in used and name.partition(".")[0] not in used[section]
+
+    refuse_unsupported(context.project, context.findings, skip=skip)
+
+
+def _used(services: list[Service], context: Context) -> dict[str, set[str]]:
+    used: dict[str, set[str]] = {section: set() for section in _SECTIONS}
+    used["services"] = set(context.enabled)
+    used["networks"] = {net for service in services for net in service.networks}
+    used["volumes"] = set(_mounted(services))
+    for name in context.enabled:
+        for section in ("configs", "secrets"):
+            items = context.section("services")[name].get(section)
+            for item in items.value if items and isinstance(items.value, list) else ():
+                source = item.get("source")
+                used[section] |= {str(source.value)} if source else set()
+    return used
+
+
+def _mounted(services: list[Service]) -> Iterable[str]:
+    mounts = (mount for service in services for mount in service.mounts)
+    return dict.fromkeys(mount.volume for mount in mounts if isinstance(mount, VolumeMount) and mount.volume)
+
+
+def _volumes(services: list[Service], context: Context) -> tuple[Volume, ...]:
+    declared = context.section("volumes")
+    made = []
+    for name in _mounted(services):
+        labels = declared[name].get("labels")
+        with context.findings.catching():
+            made.append(Volume(name=name, labels=text_map(labels) if labels else {}))
+    return tuple(made)
+
+
+def _networks(services: list[Service], context: Context) -> tuple[Network, ...]:
+    declared = context.section("networks")
+    made = []
+    for name in dict.fromkeys(net for service in services for net in service.networks):
+        internal = declared[name].get("internal") if name in declared else None
+        with context.findings.catching():
+            made.append(Network(name=name, internal=boolean(internal) if internal else False))
+    return tuple(made)
