@@ -12,11 +12,12 @@ from datetime import datetime
 from rich.console import Group
 from rich.text import Text
 
-from conductor.cli.clean import clean_coloured, one_line
+from conductor.cli.colours import log_text
 from conductor.cli.progress import BUILDS, SERVICES, STAGES, TESTS, VERDICT, Progress, Row, Stage
-from conductor.cli.times import seconds_text
 from conductor.cli.words import State, source_text
 from conductor.domain.report import LogLine
+from conductor.reports.readable import on_one_line
+from conductor.reports.words import duration
 
 STYLES = {
     State.WAITING: "dim",
@@ -25,8 +26,8 @@ STYLES = {
     State.FAILED: "bold red",
     State.STOPPED: "yellow",
 }
-NAME_WIDTH, TIME_WIDTH, DETAIL_WIDTH = 22, 7, 31
-BAR_FROM = 72
+TIME_WIDTH, DETAIL_WIDTH = 11, 31
+BAR_FROM = 76
 """Narrower terminals get no bars."""
 LOG_LINES = 6
 HEADER, WORKING, WRONG, LATEST_LOG, ACTIVE_ROW, PAST, LOG, AHEAD, SETTLED_ROW = range(9)
@@ -66,6 +67,11 @@ class Canvas:
     now: datetime
     glyphs: Glyphs = UNICODE
 
+    @property
+    def name_width(self) -> int:
+        """How much of a line the names get."""
+        return min(22, max(10, self.width * 2 // 5))
+
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
@@ -100,10 +106,10 @@ def _lines(progress: Progress, canvas: Canvas) -> Iterator[_Ranked]:
 
 def _header(progress: Progress, canvas: Canvas) -> Text:
     run = progress.run
-    elapsed = seconds_text(((progress.ended_at or canvas.now) - run.requested_at).total_seconds())
+    elapsed = duration(((progress.ended_at or canvas.now) - run.requested_at).total_seconds())
     attempt = f"  attempt {progress.attempt}" if progress.attempt > 1 else ""
     left = Text.assemble(
-        (run.id, "bold"), f"  {one_line(run.repository)}  ", (source_text(run) + attempt, "dim")
+        (run.id, "bold"), f"  {on_one_line(run.repository)}  ", (source_text(run) + attempt, "dim")
     )
     left.truncate(max(canvas.width - len(elapsed) - 1, 1), overflow="ellipsis", pad=True)
     return left.append(f" {elapsed}", "bold")
@@ -130,9 +136,9 @@ def _stage_line(progress: Progress, stage: Stage, canvas: Canvas) -> Text:
 def _row_lines(progress: Progress, stage: Stage, canvas: Canvas) -> Iterator[_Ranked]:
     for row in _shown(stage):
         style = STYLES[row.state]
-        name = Text.assemble("    ", (canvas.glyphs.states[row.state], style), f" {one_line(row.name)}")
+        name = Text.assemble("    ", (canvas.glyphs.states[row.state], style), f" {on_one_line(row.name)}")
         yield _Ranked(
-            _row_rank(row), _columns(progress, row, name, Text(one_line(row.detail), style), canvas)
+            _row_rank(row), _columns(progress, row, name, Text(on_one_line(row.detail), style), canvas)
         )
 
 
@@ -146,8 +152,8 @@ def _shown(stage: Stage) -> list[Row]:
 
 def _columns(progress: Progress, what: Stage | Row, name: Text, detail: Text, canvas: Canvas) -> Text:
     """Put name, time, words and bar side by side; the words take the room of the bar where there is none."""
-    name.truncate(NAME_WIDTH, overflow="ellipsis", pad=True)
-    line = Text.assemble(name, Text(_duration(what, canvas).rjust(TIME_WIDTH), "dim"), "  ")
+    name.truncate(canvas.name_width, overflow="ellipsis", pad=True)
+    line = Text.assemble(name, Text(_took(what, canvas).rjust(TIME_WIDTH), "dim"), "  ")
     bar = _bar(progress, what, canvas)
     if bar is None:
         return line.append_text(detail)
@@ -155,15 +161,15 @@ def _columns(progress: Progress, what: Stage | Row, name: Text, detail: Text, ca
     return line.append_text(detail).append(" ").append_text(bar)
 
 
-def _duration(what: Stage | Row, canvas: Canvas) -> str:
+def _took(what: Stage | Row, canvas: Canvas) -> str:
     if what.started_at is None:
         return ""
-    return seconds_text(((what.ended_at or canvas.now) - what.started_at).total_seconds())
+    return duration(((what.ended_at or canvas.now) - what.started_at).total_seconds())
 
 
 def _bar(progress: Progress, what: Stage | Row, canvas: Canvas) -> Text | None:
     """Show when in the run it happened, on a line that is the whole run so far."""
-    room = canvas.width - NAME_WIDTH - TIME_WIDTH - DETAIL_WIDTH - 3
+    room = canvas.width - canvas.name_width - TIME_WIDTH - DETAIL_WIDTH - 3
     if canvas.width < BAR_FROM or what.started_at is None:
         return None
     begin, end = progress.run.requested_at, progress.ended_at or canvas.now
@@ -198,4 +204,4 @@ def _log_lines(progress: Progress, canvas: Canvas) -> Iterator[_Ranked]:
 
 def _log_line(line: LogLine, canvas: Canvas, *, several: bool) -> Text:
     before = f"    {canvas.glyphs.tail} " + (f"{line.workload}: " if several else "")
-    return Text(before, "dim").append_text(Text.from_ansi(clean_coloured(line.text.expandtabs(4))))
+    return Text(before, "dim").append_text(Text.from_ansi(log_text(line.text, coloured=True)))

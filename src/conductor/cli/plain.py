@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from conductor.cli.clean import clean, one_line
-from conductor.cli.times import seconds_text
+from conductor.cli.colours import log_text
 from conductor.cli.words import build_text, service_text, source_text, step_name, suite_text, verdict_text
 from conductor.domain.event import Event, Kind
 from conductor.domain.report import LogLine
 from conductor.domain.run import Run
+from conductor.reports.readable import on_one_line
+from conductor.reports.words import duration
 
 TOPIC_WIDTH = 9
 """The column of what a line is about: run, step, build, service, suite, tests, verdict."""
@@ -19,7 +20,7 @@ TOPIC_WIDTH = 9
 def plain_lines(run: Run, item: Event | LogLine) -> Iterator[str]:
     """Yield the lines that one event or one line of the tests makes; none for what is only book-keeping."""
     if isinstance(item, LogLine):
-        yield _line(run, item.at, "log", f"{item.workload} | {clean(item.text)}".rstrip())
+        yield _line(run, item.at, "log", f"{item.workload} | {log_text(item.text)}".rstrip())
         return
     for topic, text in _texts(item):
         yield _line(run, item.at, topic, text)
@@ -27,7 +28,7 @@ def plain_lines(run: Run, item: Event | LogLine) -> Iterator[str]:
 
 def heading(run: Run) -> str:
     """Say what is being run: one line."""
-    return f"{run.id}: {one_line(run.repository)} {source_text(run)}"
+    return f"{run.id}: {on_one_line(run.repository)} {source_text(run)}"
 
 
 def _line(run: Run, at: datetime, topic: str, text: str) -> str:
@@ -38,12 +39,12 @@ def _line(run: Run, at: datetime, topic: str, text: str) -> str:
 def _texts(event: Event) -> Iterator[tuple[str, str]]:
     say = _SAYINGS.get(event.kind)
     if say is not None:
-        yield from ((topic, one_line(text)) for topic, text in say(event) if text)
+        yield from ((topic, on_one_line(text)) for topic, text in say(event) if text)
 
 
 def _took(event: Event) -> str:
     seconds = event.data.get("seconds")
-    return f" in {seconds_text(float(seconds))}" if seconds is not None else ""
+    return f" in {duration(float(seconds))}" if seconds is not None else ""
 
 
 def _of(event: Event) -> str:
@@ -67,10 +68,11 @@ def _service(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def _ended(event: Event) -> Iterator[tuple[str, str]]:
-    outcome = {name: str(value) for name, value in event.data.items() if value}
-    yield "verdict", verdict_text(outcome)
-    yield "", outcome.get("message", "")
-    yield "", outcome.get("remedy", "")
+    yield "verdict", verdict_text(event.data)
+    yield "", str(event.data.get("message") or "")
+    yield "", str(event.data.get("remedy") or "")
+    if event.data.get("again"):
+        yield "run", "the platform was at fault: once more, from the beginning"
 
 
 def _lease(event: Event) -> Iterator[tuple[str, str]]:

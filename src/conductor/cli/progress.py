@@ -82,7 +82,7 @@ class Progress:
     stages: Mapping[str, Stage] = field(default_factory=lambda: {name: Stage(name=name) for name in STAGES})
     tail: tuple[LogLine, ...] = ()
     notes: tuple[str, ...] = ()
-    outcome: Mapping[str, str] = field(default_factory=dict)
+    outcome: Mapping[str, object] = field(default_factory=dict)
 
 
 def advance(progress: Progress, item: Event | LogLine) -> Progress:
@@ -106,12 +106,10 @@ def _resume(progress: Progress, event: Event) -> Progress:
 
 
 def _end(progress: Progress, event: Event) -> Progress:
-    outcome = {name: str(value) for name, value in event.data.items() if value not in (None, "")}
-    verdict = outcome.get("verdict", "")
     stages = {name: _cut_off(stage, event.at) for name, stage in progress.stages.items()}
-    ending = State.DONE if verdict == "passed" else State.FAILED
-    stages[VERDICT] = Stage(name=VERDICT, state=ending, ended_at=event.at, detail=verdict_text(outcome))
-    return replace(progress, ended_at=event.at, outcome=outcome, stages=stages)
+    ending = State.DONE if event.data.get("verdict") == "passed" else State.FAILED
+    stages[VERDICT] = Stage(name=VERDICT, state=ending, ended_at=event.at, detail=verdict_text(event.data))
+    return replace(progress, ended_at=event.at, outcome=dict(event.data), stages=stages)
 
 
 def _cut_off(stage: Stage, at: datetime) -> Stage:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from conductor.cli.clean import one_line
 from conductor.domain.event import Event
 from conductor.domain.run import Run
+from conductor.reports.readable import on_one_line
 
 
 class State(StrEnum):
@@ -72,24 +72,28 @@ def suite_text(data: Mapping[str, object]) -> str:
     return ", ".join(word for word in said if word) or "ended"
 
 
-def verdict_text(outcome: Mapping[str, str]) -> str:
+def verdict_text(data: Mapping[str, object]) -> str:
     """Say how a run ended: the verdict, and in brackets the reason word and what it is about."""
-    reason = outcome.get("reason")
-    about = outcome.get("subject")
-    words = outcome.get("verdict", "")
-    if reason:
-        words += f" ({reason}{f', {about}' if about else ''})"
-    return words
+    why = [str(data[name]) for name in ("reason", "subject_of_outcome") if data.get(name)]
+    return f"{data.get('verdict')} ({', '.join(why)})" if why else str(data.get("verdict"))
 
 
 def source_text(run: Run) -> str:
     """Say which code: the ref, the commit's beginning, the branch, and whether the tree has changes of its own."""
     source = run.source
-    parts = [one_line(source.ref) if source.ref else "working tree"]
+    parts = [on_one_line(source.ref) if source.ref else "working tree"]
     if source.commit and source.commit != source.ref:
         parts.append(f"@ {source.commit[:7]}")
     if source.branch and source.branch != source.ref:
-        parts.append(f"on {one_line(source.branch)}")
+        parts.append(f"on {on_one_line(source.branch)}")
     if source.dirty:
         parts.append("with changes")
     return " ".join(parts)
+
+
+def state_text(state: object) -> str:
+    """Say how a workload of a standing stack is, in a word or two."""
+    known = {
+        name: getattr(state, name, None) for name in ("phase", "health", "reason", "exit_code", "restarts")
+    }
+    return service_text(known)

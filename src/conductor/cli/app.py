@@ -1,0 +1,51 @@
+"""The commands, put together. Importing this is all that `--help` costs: what a command needs it imports when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conductor.cli.commands import doctor, repository, run, runs, stacks, sweep, version
+from conductor.cli.session import Session
+
+EXIT_CODES = "Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 broken, 4 unreachable, 130 interrupted or cancelled."
+
+app = typer.Typer(
+    name="conductor",
+    help="Integration tests in a stack of their own, with a verdict.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="DIR", help="Where Conductor keeps its records on this machine."),
+]
+
+
+@app.callback()
+def conductor(
+    context: typer.Context,
+    state: StateOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say more, also of mistakes.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=version.print_and_leave, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take what stands before the command's name."""
+    context.obj = Session(state=state, verbose=verbose)
+
+
+app.command("init")(repository.init)
+app.command("check")(repository.check)
+app.command("run")(run.run)
+app.add_typer(runs.app, name="runs")
+app.add_typer(stacks.app, name="stacks")
+app.command("doctor")(doctor.doctor)
+app.command("version")(version.version)
+app.command("sweep", hidden=True)(sweep.sweep)

@@ -1,0 +1,1 @@
+"""The commands, a file for each noun. Each takes what was typed, asks one operation, prints what it answers."""

@@ -1,0 +1,111 @@
+"""conductor run: from a folder or a repository to a verdict."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from conductor.cli.arguments import duration, published, variable
+from conductor.cli.session import running
+
+if TYPE_CHECKING:
+    from conductor.bootstrap import App
+    from conductor.operations.start_run import RunRequest
+
+CleanupWord = Literal["keep", "on-success", "always"]
+
+
+def run(  # noqa: PLR0917 -- what is typed, not what is called
+    context: typer.Context,
+    location: Annotated[
+        str, typer.Argument(metavar="LOCATION", help="A folder, or a URL that git understands.")
+    ] = ".",
+    ref: Annotated[
+        str | None,
+        typer.Option(
+            "--ref", metavar="REF", help="A tag, branch or commit; without it a folder's working tree."
+        ),
+    ] = None,
+    environment: Annotated[
+        str, typer.Option("--env", metavar="NAME", help="Which suffix the secrets have: qa is NAME_QA.")
+    ] = "qa",
+    env_files: Annotated[
+        list[Path] | None,
+        typer.Option("--env-file", metavar="FILE", help="Secrets as NAME=VALUE lines. Repeatable."),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A variable for the compose files; no secrets. Repeatable."
+        ),
+    ] = None,
+    no_cleanup: Annotated[
+        bool, typer.Option("--no-cleanup", help="Keep the stack, whatever the file says.")
+    ] = False,
+    cleanup: Annotated[
+        CleanupWord | None, typer.Option("--cleanup", help="What happens to the stack after the verdict.")
+    ] = None,
+    keep_for: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--keep-for",
+            parser=duration,
+            metavar="DURATION",
+            help="How long a kept stack lives, such as 24h.",
+        ),
+    ] = None,
+    publish: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--publish",
+            metavar="SERVICE:PORT[=HOSTPORT]",
+            parser=published,
+            help="Open a service's port on 127.0.0.1. Repeatable.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events as JSON, one a line; the last is the outcome.")
+    ] = False,
+) -> None:
+    """Run a repository's integration tests, to a verdict.
+
+    The whole stack of its compose file is raised for them, and kept or removed by the rule of .conductor.yaml.
+    """
+    if no_cleanup and cleanup not in (None, "keep"):
+        raise typer.BadParameter(f"--no-cleanup and --cleanup {cleanup} contradict each other.")
+    from conductor.domain.run import Cleanup
+    from conductor.operations.start_run import RunRequest
+
+    rule = "keep" if no_cleanup else cleanup
+    asked = RunRequest(
+        location=_location(location),
+        ref=ref,
+        environment=environment,
+        cleanup=Cleanup(rule) if rule else None,
+        keep_for=keep_for,
+        env_files=tuple(str(file.absolute()) for file in env_files or ()),
+        variables=tuple(variable(text) for text in variables or ()),
+        publish=tuple(publish or ()),
+    )
+    raise typer.Exit(_carry_out(context, asked, as_json=as_json))
+
+
+def _carry_out(context: typer.Context, asked: RunRequest, *, as_json: bool) -> int:
+    from conductor.cli.accompany import accompany
+    from conductor.operations import start_run
+
+    async def work(app: App) -> int:
+        run = await start_run.request(app.world, asked)
+        handle = await start_run.start_or_resume(app.world, run)
+        return (await accompany(app, run, handle, as_json=as_json)).exit_code
+
+    return running(context, work)
+
+
+def _location(text: str) -> str:
+    """Keep what git calls a URL; make a folder's path absolute."""
+    is_url = "://" in text or ("@" in text.partition("/")[0] and ":" in text)
+    return text if is_url else str(Path(text).expanduser().absolute())

@@ -1,0 +1,238 @@
+"""conductor stacks: what is still standing, for how long, and what can be done with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from conductor.cli.arguments import duration, moment, service_port
+from conductor.cli.commands.options import AsJson, Follow, NamedRun
+from conductor.cli.session import reading
+
+if TYPE_CHECKING:
+    from conductor.bootstrap import App
+    from conductor.domain.lease import Lease
+    from conductor.ports.world import World
+
+app = typer.Typer(
+    help="What is still standing: list, logs, exec, extend, delete.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+LogService = Annotated[str | None, typer.Argument(metavar="SERVICE", help="Only this one.")]
+ServiceName = Annotated[
+    str, typer.Argument(metavar="SERVICE", help="The service's name in the compose file.")
+]
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List them, first to end first."""
+    from conductor.cli.output import console, print_json
+    from conductor.cli.tables import stacks_table
+    from conductor.operations import stacks
+
+    async def work(app: App) -> None:
+        views = await stacks.list_stacks(app.world)
+        if as_json:
+            print_json(views)
+        else:
+            console().print(stacks_table(views, now=app.world.clock.now()))
+
+    reading(context, work)
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    name: NamedRun,
+    service: LogService = None,
+    follow: Follow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the containers write, straight from the engine."""
+    from conductor.cli.printing import LinePrinter
+    from conductor.operations import stacks
+
+    async def work(app: App) -> None:
+        printer = LinePrinter(as_json=as_json, prefixed=service is None)
+        async for line in stacks.logs(app.world, name, service=service, follow=follow):
+            printer.print(line)
+
+    reading(context, work)
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+def exec_(
+    context: typer.Context,
+    name: NamedRun,
+    service: ServiceName,
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="What to run there.")],
+) -> None:
+    """Run a command in a service; its exit code is the answer. On a terminal the terminal is the command's."""
+    from conductor.operations import stacks
+
+    async def work(app: App) -> int:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            return await stacks.attach(app.world, name, service, command, tty=True)
+        given = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
+        answer = await stacks.exec(app.world, name, service, command, stdin=given)
+        sys.stdout.buffer.write(answer.stdout)
+        sys.stderr.buffer.write(answer.stderr)
+        return answer.exit_code
+
+    raise typer.Exit(reading(context, work))
+
+
+@app.command("open")
+def open_(
+    context: typer.Context,
+    name: NamedRun,
+    port: Annotated[
+        str, typer.Argument(metavar="SERVICE:PORT[=HOSTPORT]", help="Which port, and as which one here.")
+    ],
+) -> None:
+    """Open a service's port on 127.0.0.1 until Ctrl-C."""
+    from conductor.operations import stacks
+
+    service, target, local = service_port(port)
+
+    def opened(address: str) -> None:
+        sys.stdout.write(f"{service}:{target} is at {address} until Ctrl-C\n")
+        sys.stdout.flush()
+
+    async def work(app: App) -> None:
+        await stacks.open_port(app.world, name, service, target, local_port=local or 0, opened=opened)
+
+    reading(context, work)
+
+
+@app.command()
+def extend(
+    context: typer.Context,
+    name: NamedRun,
+    by: Annotated[
+        timedelta | None,
+        typer.Option("--by", parser=duration, metavar="DURATION", help="So much longer, such as 4h."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", parser=moment, metavar="TIME", help="Until then, such as 2026-11-24T18:00."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a stack stand longer."""
+    from conductor.operations import stacks
+
+    if (by is None) == (until is None):
+        raise typer.BadParameter("say --by DURATION or --until TIME.")
+
+    async def change(world: World) -> Lease:
+        if by is not None:
+            return await stacks.extend(world, name, by=by)
+        assert until is not None  # noqa: S101 -- one of the two is there
+        return await stacks.release(world, name, keep_for=until - world.clock.now())
+
+    _change_lease(context, change, as_json=as_json)
+
+
+@app.command()
+def pin(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
+    """Keep a stack until it is released."""
+    from conductor.operations import stacks
+
+    _change_lease(context, lambda world: stacks.pin(world, name), as_json=as_json)
+
+
+@app.command()
+def release(
+    context: typer.Context,
+    name: NamedRun,
+    keep_for: Annotated[
+        timedelta,
+        typer.Option("--keep-for", parser=duration, metavar="DURATION", help="How long it still stands."),
+    ] = timedelta(hours=1),
+    as_json: AsJson = False,
+) -> None:
+    """Give a pinned stack an end again."""
+    from conductor.operations import stacks
+
+    _change_lease(context, lambda world: stacks.release(world, name, keep_for=keep_for), as_json=as_json)
+
+
+@app.command()
+def sleep(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
+    """Stop everything in a stack and keep what it holds."""
+    from conductor.operations import stacks
+
+    _change_lease(context, lambda world: stacks.sleep(world, name), as_json=as_json)
+
+
+@app.command()
+def wake(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
+    """Start a sleeping stack again, in the order of its dependencies."""
+    from conductor.operations import stacks
+
+    _change_lease(context, lambda world: stacks.wake(world, name), as_json=as_json)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Ids of runs or their beginnings.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every stack that no run is at work in.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove stacks now. Reports and logs of their runs stay."""
+    from conductor.cli.output import print_json
+    from conductor.operations import stacks
+
+    if bool(names) == everything:
+        raise typer.BadParameter("name the stacks to remove, or say --all.")
+
+    async def work(app: App) -> dict[str, int]:
+        chosen = await _idle(app.world) if everything else names or []
+        return {name: await stacks.delete(app.world, name) for name in chosen}
+
+    removed = reading(context, work)
+    if as_json:
+        print_json(removed)
+        return
+    sys.stdout.writelines(f"{name} is gone: {count} things removed\n" for name, count in removed.items())
+    if not removed:
+        sys.stdout.write("No stack was standing.\n")
+
+
+async def _idle(world: World) -> list[str]:
+    from conductor.domain.lease import NamespaceStatus
+    from conductor.operations import stacks
+
+    views = await stacks.list_stacks(world)
+    return [
+        view.info.name
+        for view in views
+        if view.lease is None or view.lease.status is not NamespaceStatus.ACTIVE
+    ]
+
+
+def _change_lease(
+    context: typer.Context, change: Callable[[World], Awaitable[Lease]], *, as_json: bool
+) -> None:
+    """Carry a change out and say how the lease stands now."""
+    from conductor.cli.output import print_json
+    from conductor.cli.tables import end_text
+
+    async def work(app: App) -> None:
+        lease = await change(app.world)
+        if as_json:
+            print_json(lease)
+        else:
+            sys.stdout.write(f"{lease.run}: {lease.status}, ends: {end_text(lease, app.world.clock.now())}\n")
+
+    reading(context, work)

@@ -1,0 +1,54 @@
+"""From a command to the world: what was said before the command, and the event loop in which its operation runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from conductor.bootstrap import App
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What stands before the command's name: the state folder, and whether to say more."""
+
+    state: Path | None = None
+    verbose: bool = False
+
+
+def session_of(context: typer.Context) -> Session:
+    """Return what was said before the command's name."""
+    return context.obj if isinstance(context.obj, Session) else Session()
+
+
+def reading(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
+    """Do what needs records and the engine, and starts no run."""
+    import asyncio
+
+    from conductor import bootstrap
+
+    async def inside() -> T:
+        async with bootstrap.reading(bootstrap.load_settings(session_of(context).state)) as app:
+            return await work(app)
+
+    return asyncio.run(inside())
+
+
+def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
+    """Do what starts, resumes or stops a run: durable execution is up while it lasts."""
+    import asyncio
+
+    from conductor import bootstrap
+
+    async def inside() -> T:
+        async with bootstrap.running(bootstrap.load_settings(session_of(context).state)) as app:
+            return await work(app)
+
+    return asyncio.run(inside())
