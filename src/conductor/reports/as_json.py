@@ -54,7 +54,7 @@ def as_data(report: Report) -> Json:
 
 
 def outcome_data(outcome: Outcome) -> Json:
-    """Verdict, reason, fault, subject, message, remedy."""
+    """Give verdict, reason, fault, subject, message and remedy."""
     return {
         "verdict": outcome.verdict.value,
         "reason": outcome.reason.value if outcome.reason else None,
@@ -66,7 +66,7 @@ def outcome_data(outcome: Outcome) -> Json:
 
 
 def run_data(run: Run) -> Json:
-    """What was asked for."""
+    """Say what was asked for."""
     return {
         "id": run.id,
         "attempt": run.attempt,
@@ -84,7 +84,7 @@ def run_data(run: Run) -> Json:
 
 
 def counts_data(counts: Counts) -> Json:
-    """How many of what, and all together."""
+    """Count by kind, and all together."""
     return {
         "passed": counts.passed,
         "failed": counts.failed,
@@ -95,7 +95,7 @@ def counts_data(counts: Counts) -> Json:
 
 
 def line_data(line: LogLine) -> Json:
-    """One line of a log."""
+    """Give one line of a log."""
     return {"workload": line.workload, "at": _time(line.at), "stream": line.stream, "text": line.text}
 
 

@@ -9,7 +9,7 @@ import re
 
 _ESCAPES = re.compile(
     "\x1b(?:\\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    "|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\)?"  # OSC and other strings: titles, links
+    "|[\\]PX^_][^\x07\x1b\n<]{0,2000}(?:\x07|\x1b\\\\)"  # OSC and other strings: titles, links
     "|[@-Z\\\\-_])"
     "|\x9b[0-?]*[ -/]*[@-~]"
 )
@@ -27,7 +27,12 @@ def clean(text: str) -> str:
     'red\nnext'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
-    return _CONTROL.sub("", _ESCAPES.sub("", text))
+    return _CONTROL.sub("", without_escapes(text))
+
+
+def without_escapes(text: str) -> str:
+    """Take out the escapes of terminals, whole."""
+    return _ESCAPES.sub("", text)
 
 
 def on_one_line(text: str) -> str:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
+
+from conductor.reports.readable import without_escapes
 
 MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 100
@@ -53,7 +56,7 @@ def _size(tree: Tree) -> int:
 def _mend(content: bytes) -> bytes:
     """Decode by what the file declares, drop what XML does not allow, and encode as UTF-8."""
     text = content.decode(_encoding(content), errors="replace").lstrip("\ufeff\x00 \t\r\n")
-    return _NOT_IN_XML.sub("", _REFERENCE.sub(_allowed, text)).encode()
+    return _NOT_IN_XML.sub("", without_escapes(_REFERENCE.sub(_resolved, text))).encode()
 
 
 def _encoding(content: bytes) -> str:
@@ -67,9 +70,12 @@ def _encoding(content: bytes) -> str:
     return info.name if info._is_text_encoding else "utf-8"  # noqa: SLF001 -- codecs has no other way to tell
 
 
-def _allowed(reference: re.Match[str]) -> str:
+def _resolved(reference: re.Match[str]) -> str:
+    """Leave a reference to a character that XML allows; make the character itself of another, to be taken out."""
     code = int(reference[1], 16) if reference[1] else int(reference[2])
-    return reference[0] if code <= 0x10FFFF and not _NOT_IN_XML.match(chr(code)) else ""  # noqa: PLR2004
+    if code > sys.maxunicode:
+        return ""
+    return chr(code) if _NOT_IN_XML.match(chr(code)) else reference[0]
 
 
 class _Reader:
