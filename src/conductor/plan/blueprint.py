@@ -73,6 +73,7 @@ def draw_up(
 
 def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
     base = _workload(suite, stack)
+    entrypoint, command = _command(suite.command)
     workload = replace(
         base,
         name=job_name(suite.name),
@@ -83,7 +84,8 @@ def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
         ports=(),
         depends_on=(),
         healthcheck=None,
-        **_command(suite.command),
+        entrypoint=entrypoint,
+        command=command,
     )
     if suite.memory_bytes or suite.cpus:
         limits = replace(
@@ -101,11 +103,11 @@ def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
     )
 
 
-def _command(command: str | tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _command(command: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Put the command in place of the image's entry point: a string is run by the image's shell, a list as it stands."""
     if isinstance(command, str):
-        return {"entrypoint": ("sh", "-c"), "command": (command,)}
-    return {"entrypoint": command[:1], "command": command[1:]}
+        return ("sh", "-c"), (command,)
+    return command[:1], command[1:]
 
 
 def _workload(suite: Suite, stack: Stack) -> Service:

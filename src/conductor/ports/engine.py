@@ -35,8 +35,6 @@ class Place:
     """Absolute path of the checkout on this machine; empty where nothing is mounted from it."""
     publish: tuple[str, ...] = ()
     """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports that are opened on 127.0.0.1; without HOSTPORT on any free one."""
-    publish: tuple[str, ...] = ()
-    """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports to open on 127.0.0.1 of the engine's machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
