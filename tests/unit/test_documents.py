@@ -237,7 +237,7 @@ def test_no_input_ends_in_anything_but_data_or_a_configuration_error(content: st
         read_documents(content, file="a.yml")
     except ConfigurationError as error:
         said = error.problems
-        assert all(problem.file == "a.yml" and problem.message for problem in said)  # noqa: PT017 -- either may happen
+        assert all(problem.file == "a.yml" and problem.message for problem in said)
 
 
 def test_damage_anywhere_in_a_file_ends_in_data_or_a_configuration_error():
