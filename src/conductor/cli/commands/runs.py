@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from conductor.cli.commands.options import AsJson, Follow, NamedRun, RunId, Tail
-from conductor.cli.interrupted import interrupted
 from conductor.cli.session import reading, running
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List runs, latest first."""
+    from conductor.cli.interrupted import interrupted
     from conductor.cli.output import console, print_json
     from conductor.cli.reporting import row_data
     from conductor.cli.tables import runs_table
@@ -46,7 +46,7 @@ def list_(
     async def work(app: App) -> None:
         wanted = Verdict(verdict) if verdict else None
         rows = await runs.list_runs(app.world, repository=repository, verdict=wanted, limit=limit)
-        gone = interrupted(rows)
+        gone = interrupted(rows, state=app.settings.state)
         if as_json:
             print_json([row_data(row, interrupted=row.run.id in gone) for row in rows])
         else:
@@ -58,6 +58,7 @@ def list_(
 @app.command()
 def show(context: typer.Context, name: RunId = None, as_json: AsJson = False) -> None:
     """Show one run: its report, or how far it is."""
+    from conductor.cli.interrupted import interrupted
     from conductor.cli.output import console, print_json
     from conductor.cli.reporting import print_report, view_data
     from conductor.cli.tables import run_lines
@@ -65,7 +66,7 @@ def show(context: typer.Context, name: RunId = None, as_json: AsJson = False) ->
 
     async def work(app: App) -> None:
         view = await runs.show(app.world, name)
-        gone = bool(interrupted([view.row]))
+        gone = bool(interrupted([view.row], state=app.settings.state))
         if as_json:
             print_json(view_data(view, interrupted=gone))
         elif view.report:
