@@ -35,13 +35,21 @@ find_python() {
     done
 }
 
+# Prints what pip is told under a key, by whichever of its files (`pip config get` overlooks some).
+pip_setting() { "$python" -m pip config list 2>/dev/null | sed -n "s/^[a-z]*\.$1='\(.*\)'\$/\1/p" | tail -n 1; }
+
 # What pip is set up for on this machine counts for uv too, unless uv has an index of its own.
 adopt_pip_configuration() {
     [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] && return
-    index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}
+    index=${PIP_INDEX_URL:-$(pip_setting index-url)}
     if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
-    certificates=${PIP_CERT:-$("$python" -m pip config get global.cert 2>/dev/null || true)}
+}
+
+# So do the certificates that this machine trusts.
+adopt_certificates() {
+    certificates=${PIP_CERT:-$(pip_setting cert)}
     if [ -n "$certificates" ] && [ -z "${SSL_CERT_FILE:-}" ]; then export SSL_CERT_FILE="$certificates"; fi
+    if [ -e /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=1; fi
 }
 
 # uv, in a place of its own: neither the system's Python nor the user's is changed.
@@ -67,9 +75,10 @@ if [ -z "$python" ]; then
     [ -n "$python" ] || give_up "this system's Python is older than 3.11: install a newer one"
 fi
 
-adopt_pip_configuration
 uv=uv
 uv --version >/dev/null 2>&1 || bring_uv
+adopt_pip_configuration
+adopt_certificates
 
 say "setup: $venv ($("$python" --version))"
 "$uv" venv --quiet --allow-existing --python "$python" "$venv"
