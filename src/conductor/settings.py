@@ -1,0 +1,182 @@
+"""Settings of a process: environment variables that begin with `CONDUCTOR_`, each with a default that works on one machine.
+
+Law: every bad value is named at once; a value that is secret is never shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from conductor.errors import ConfigurationError, Problem
+
+PREFIX = "CONDUCTOR_"
+_INSTANCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+class EngineKind(StrEnum):
+    """Where workloads run."""
+
+    DOCKER = "docker"
+    FAKE = "fake"
+
+
+class LogLevel(StrEnum):
+    """What Conductor says of its own work."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How it says it: for people, or one JSON object a line."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+def default_state() -> Path:
+    """Return the state folder of a user (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "conductor"
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    state: Path = Field(
+        default_factory=default_state,
+        description="Folder of Conductor's own records, logs and checkouts. Only its owner may read it.",
+    )
+    engine: EngineKind = Field(
+        default=EngineKind.DOCKER,
+        description="Where workloads run. `docker` is Docker or Podman, `fake` runs nothing and is for trying out.",
+    )
+    docker_host: str | None = Field(
+        default=None,
+        description="Address of the container engine's API, such as `unix:///run/podman/podman.sock`. "
+        "Without it `DOCKER_HOST` and the usual sockets are tried, and Podman's service is started where it is installed.",
+    )
+    instance: str = Field(
+        default="",
+        description="Name of this Conductor on its engine: two with different names leave each other's stacks alone. "
+        "Lower-case letters, digits and hyphens, 40 at most.",
+    )
+    git_host: str = Field(
+        default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
+    )
+    git_token: SecretStr | None = Field(
+        default=None, description="Token for private repositories over https."
+    )
+    log: LogLevel = Field(
+        default=LogLevel.WARNING, description="What Conductor says of its own work on standard error."
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="`plain` for people, `json` for collectors; `auto` is plain on a terminal.",
+    )
+
+    @field_validator("state", mode="after")
+    @classmethod
+    def _whole_path(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("docker_host", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"(unix|tcp|http|https|ssh|npipe)://.", value):
+            raise ValueError("write it as unix:///path/of/socket or tcp://host:port")
+        return value
+
+    @field_validator("instance", mode="after")
+    @classmethod
+    def _label(cls, value: str) -> str:
+        if value and not _INSTANCE.fullmatch(value):
+            raise ValueError("use lower-case letters, digits and hyphens, 40 at most")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        """Name the instance after its machine and state folder, so that it is the same each time and another's is not."""
+        if isinstance(values, dict) and not values.get("instance"):
+            state = Path(values.get("state") or default_state()).expanduser().absolute()
+            values = {**values, "instance": instance_name(state, socket.gethostname())}
+        return values
+
+
+def instance_name(state: Path, host: str) -> str:
+    """Work out a name for an instance.
+
+    >>> instance_name(Path("/var/lib/conductor"), "Build-1.example.org")
+    'build-1-00e0e254'
+    """
+    machine = (
+        re.sub(r"[^a-z0-9]+", "-", host.split(".", maxsplit=1)[0].lower()).strip("-")[:30].strip("-")
+        or "machine"
+    )
+    return f"{machine}-{hashlib.sha256(f'{host}:{state}'.encode()).hexdigest()[:8]}"
+
+
+def read_settings(*, state: Path | None = None) -> Settings:
+    """Read the environment; `state` overrides the state folder. Raises ConfigurationError naming every bad value."""
+    given: dict[str, Any] = {} if state is None else {"state": state}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [_problem(detail) for detail in error.errors(include_input=False)]
+    raise ConfigurationError(problems, remedy="docs/reference/settings.md lists all settings.")
+
+
+def reference() -> str:
+    """Write the reference page of all settings."""
+    lines = [
+        "# Settings",
+        "",
+        "Conductor is set by environment variables. Each has a default that works on one machine.",
+        "",
+        "<!-- Generated from src/conductor/settings.py; a test compares them. -->",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines.append(
+            f"| `{PREFIX}{name.upper()}` | {_default(name)} | {_meaning(name, field.description or '')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    name = str(detail["loc"][0]) if detail["loc"] else ""
+    message = detail["msg"].removeprefix("Value error, ")
+    return Problem(file=f"environment variable {PREFIX}{name.upper()}", message=message)
+
+
+def _default(name: str) -> str:
+    told = {
+        "state": "`$XDG_STATE_HOME/conductor`, else `~/.local/state/conductor`",
+        "instance": "from machine and state folder",
+    }
+    default = Settings.model_fields[name].default
+    return told.get(name) or (f"`{default}`" if default is not None else "none")
+
+
+def _meaning(name: str, description: str) -> str:
+    kind = Settings.model_fields[name].annotation
+    kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, StrEnum)]
+    words = ", ".join(f"`{word}`" for one in kinds for word in one)
+    return f"{description} One of {words}." if words else description
