@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiodocker
@@ -40,6 +41,34 @@ class Client(aiodocker.Docker):
         else:
             super().__init__(url=url, timeout=timeout)
         self.address = url
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Make one call with JSON both ways; the library has no typed words for some."""
+        return await self._query_json(
+            path, method, params=dict(params or {}), data=dict(body) if body is not None else None
+        )
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, data: bytes | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make a call that may last, sending an archive and giving the answer as it comes."""
+        headers = {"Content-Type": "application/x-tar"} if data is not None else None
+        query = self._query(
+            path, method, params=dict(params or {}), data=data, headers=headers, timeout=UNLIMITED
+        )
+        async with query as response:
+            try:
+                yield response
+            finally:
+                response.close()
 
     async def close(self) -> None:
         """Let go of every connection."""

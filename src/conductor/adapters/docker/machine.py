@@ -15,8 +15,8 @@ from pathlib import Path
 CAP_SYS_RESOURCE = 24
 """Number of the capability that lets a process raise limits (capabilities(7))."""
 
-PODMAN_WISHES = {"nofile": 1048576, "nproc": 1048576}
-"""What Podman gives containers by default, where it may."""
+PODMAN_WISHES = {"nofile": 1048576, "nproc": 32768}
+"""What Podman gives containers by default, where it may; it lowers its own limit of processes to 32768 (tried), so more cannot be had."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,105 @@
+"""Where a container's log comes from: Podman's own file where this machine has it, because its times are exact; else the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import aiodocker
+
+from conductor.adapters.docker.client import UNLIMITED, Client, reaching
+from conductor.adapters.docker.logs import FileEntries, Frames, Lines
+from conductor.domain.report import LogLine
+
+CHUNK = 2**18
+LOOK_AGAIN = 0.1
+"""Seconds between two looks at a file that has not grown: where nobody says when it grows."""
+
+
+async def read_log(
+    client: Client, container: Mapping[str, Any], workload: str, *, since: datetime | None, follow: bool
+) -> AsyncGenerator[LogLine, None]:
+    """Yield the lines of one container written strictly after `since`; with `follow` until it ends."""
+    file = await asyncio.to_thread(_own_file, container)
+    source = (
+        _from_file(client, container, file, workload, follow=follow)
+        if file
+        else _from_api(client, container, workload, since=since, follow=follow)
+    )
+    async with contextlib.aclosing(source) as lines:
+        async for line in lines:
+            if since is None or line.at > since:
+                yield line
+
+
+def _own_file(container: Mapping[str, Any]) -> Path | None:
+    """Return Podman's file of a container (Docker's is JSON, and its API has exact times)."""
+    path = Path(container.get("LogPath") or "")
+    return path if path.name == "ctr.log" and os.access(path, os.R_OK) else None
+
+
+async def _from_file(
+    client: Client, container: Mapping[str, Any], file: Path, workload: str, *, follow: bool
+) -> AsyncGenerator[LogLine, None]:
+    entries = FileEntries(Lines(workload))
+    ended = asyncio.create_task(_wait(client, container["Id"])) if follow else None
+    try:
+        with await asyncio.to_thread(file.open, "rb") as stream:
+            while True:
+                last_look = (
+                    ended is None or ended.done()
+                )  # before reading: what was written before the end is read after it
+                for line in await _grown(stream, entries):
+                    yield line
+                if last_look:
+                    break
+                await asyncio.wait([ended] if ended else [], timeout=LOOK_AGAIN)
+        for line in entries.rest():
+            yield line
+        if ended is not None:
+            ended.result()
+    finally:
+        if ended is not None:
+            ended.cancel()
+            await asyncio.gather(ended, return_exceptions=True)
+
+
+async def _grown(stream: IO[bytes], entries: FileEntries) -> list[LogLine]:
+    lines: list[LogLine] = []
+    while chunk := stream.read(CHUNK):
+        lines += entries.feed(chunk)
+        await asyncio.sleep(0)
+    return lines
+
+
+async def _wait(client: Client, container: str) -> None:
+    """Wait until a container does not run; that connection also tells the engine that somebody is there."""
+    with reaching(f"waiting for the end of {container[:12]}"):
+        try:
+            await client.containers.container(container).wait(timeout=UNLIMITED)
+        except aiodocker.DockerError as error:
+            if error.status != 404:  # noqa: PLR2004 -- HTTP: it is gone, and so its end has come
+                raise
+
+
+async def _from_api(
+    client: Client, container: Mapping[str, Any], workload: str, *, since: datetime | None, follow: bool
+) -> AsyncGenerator[LogLine, None]:
+    frames = Frames(Lines(workload), tty=bool(container["Config"].get("Tty")))
+    parameters: dict[str, Any] = {"stdout": True, "stderr": True, "timestamps": True, "follow": follow}
+    if since is not None:
+        parameters["since"] = int(
+            since.timestamp()
+        )  # the whole second: the times within it depend on each other
+    with reaching(f"reading the log of {workload}"):
+        async with client.stream("GET", f"containers/{container['Id']}/logs", params=parameters) as response:
+            async for chunk in response.content.iter_any():
+                for line in frames.feed(chunk):
+                    yield line
+    for line in frames.rest():
+        yield line

@@ -1,0 +1,56 @@
+"""What the docker engine cannot do of what is asked: said before anything starts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from conductor.adapters.docker.convert import EngineFacts
+from conductor.domain.account import Entry, Treatment
+from conductor.domain.stack import BindMount, FileMount, Job, Service, Stack, VolumeMount
+
+CATATONIT = (
+    "/usr/libexec/podman/catatonit",
+    "/usr/local/libexec/podman/catatonit",
+    "/usr/lib/podman/catatonit",
+    "/usr/bin/catatonit",
+)
+
+
+def unsupported(stack: Stack, jobs: Sequence[Job], *, facts: EngineFacts | None) -> tuple[Entry, ...]:
+    """List every wish that cannot be fulfilled; `facts` None is an engine that nobody has asked yet."""
+    can_init = facts.init if facts else has_init()
+    workloads = [(f"services.{service.name}", service) for service in stack.services]
+    workloads += [(f"tests.{job.workload.name}", job.workload) for job in jobs]
+    return tuple(entry for path, service in workloads for entry in _of(path, service, can_init=can_init))
+
+
+def has_init() -> bool:
+    """Tell whether the engine of this machine can be an init process: Docker always, Podman with catatonit."""
+    docker = Path("/var/run/docker.sock").exists()
+    return docker or any(Path(place).exists() for place in CATATONIT) or shutil.which("podman") is None
+
+
+def _of(path: str, service: Service, *, can_init: bool) -> Iterator[Entry]:
+    if service.init and not can_init:
+        yield _refused(
+            f"{path}.init",
+            "Podman needs the program catatonit for it",
+            "Install catatonit, or leave `init` out.",
+        )
+    for index, mount in enumerate(service.mounts):
+        at = f"{path}.volumes[{index}]"
+        if isinstance(mount, VolumeMount) and mount.subpath:
+            yield _refused(
+                at, "a part of a volume cannot be mounted by every engine", "Mount the whole volume."
+            )
+        source = mount.source or "" if isinstance(mount, BindMount | FileMount) else ""
+        if ":" in mount.target + source:
+            yield _refused(
+                at, "the Docker API cannot mount a path with a colon in it", "Mount a path without a colon."
+            )
+
+
+def _refused(path: str, why: str, instead: str) -> Entry:
+    return Entry(file="", line=0, path=path, treatment=Treatment.REFUSED, why=why, instead=instead)
