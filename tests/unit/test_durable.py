@@ -335,6 +335,26 @@ async def test_children_of_a_dead_process_are_resumed_with_their_parent(launched
     assert launched.done.count("gate passed") == 1
 
 
+async def test_a_takeover_that_is_cut_off_before_it_began_is_taken_over_again(
+    launched: Stage, tmp_path: Path
+):
+    await begin(gated, launched)
+    await relaunch(tmp_path)
+    await durable.resume("it")
+    await relaunch(tmp_path)
+    assert await durable.orphans() == ["it"]
+    launched.released.set()
+    assert await finish(gated) == "open"
+
+
+async def test_what_this_process_is_at_is_not_resumed_twice(launched: Stage):
+    handle = await begin(gated, launched)
+    await durable.resume("it")
+    launched.released.set()
+    assert await asyncio.wait_for(handle.result(), BOUND) == "open"
+    assert launched.done.count("gate opened") == 1
+
+
 async def test_starting_an_orphan_again_goes_on_with_it(launched: Stage, tmp_path: Path):
     await begin(gated, launched)
     await relaunch(tmp_path)

@@ -32,11 +32,18 @@ def encode(value: object, annotation: Any) -> Plain:
     """Make plain data of a value. TypeError where it is not what the annotation says: better now than when it is read."""
     adapter = _adapter(annotation)
     try:
-        data = adapter.dump_python(value, mode="json", warnings=False)
+        data = adapter.dump_python(value, mode="json", warnings=False, fallback=_plain_mapping)
         adapter.validate_python(data)
-    except (PydanticSerializationError, ValidationError) as error:
+    except (PydanticSerializationError, ValidationError, TypeError) as error:
         raise TypeError(f"{type(value).__name__} cannot be recorded as {annotation}: {error}") from error
     return data
+
+
+def _plain_mapping(value: object) -> Plain:
+    """Take mappings that are no dictionaries, which pydantic does not."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def decode(data: Plain, annotation: Any) -> Any:

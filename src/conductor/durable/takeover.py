@@ -51,9 +51,14 @@ async def resume(workflow_id: str) -> None:
     if standing.status is Status.ENDED or standing.executor == room.executors.own:
         return
     async with AsyncExitStack() as locks:
-        for dead in _owners(await tree(workflow_id)) | {standing.executor}:
+        owners = _owners(await tree(workflow_id)) | {standing.executor}
+        for dead in sorted(owners):
             await locks.enter_async_context(room.executors.takeover(dead))
-        left = [one for one in await tree(workflow_id) if one.status is not Status.ENDED]
+        left = [
+            one
+            for one in await tree(workflow_id)
+            if one.status is not Status.ENDED and one.executor in owners
+        ]
         await _move(_checked(left))
 
 
