@@ -8,7 +8,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
@@ -26,6 +34,7 @@ _TEXTS = {"type": "array", "minItems": 1, "items": {"type": ["string", "number",
 Duration = Annotated[
     timedelta,
     BeforeValidator(words.duration),
+    PlainSerializer(words.duration_text),
     _text(r"(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?", "30m"),
 ]
 Memory = Annotated[

@@ -42,6 +42,19 @@ def duration(value: object) -> timedelta:
     return length
 
 
+def duration_text(length: timedelta) -> str:
+    """Write a duration with its largest unit that fits.
+
+    >>> duration_text(timedelta(minutes=90)), duration_text(timedelta(hours=24))
+    ('90m', '24h')
+    """
+    seconds = int(length.total_seconds())
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def memory(value: object) -> int:
     """Read a size into bytes; units count in 1024, as Compose's do.
 
