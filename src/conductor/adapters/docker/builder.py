@@ -180,7 +180,10 @@ class _Output:
             raise self._failure(message)
         if message.get("status") and not message.get("progressDetail"):
             await self._hand_on(f"{message.get('id', '')} {message['status']}".strip())
-        *whole, self._rest = (self._rest + str(message.get("stream") or "")).split("\n")
+        text = str(message.get("stream") or "")
+        if _STEP.match(text):
+            await self.end()
+        *whole, self._rest = (self._rest + text).split("\n")
         for line in whole:
             await self._hand_on(line)
 
