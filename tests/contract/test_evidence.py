@@ -162,23 +162,25 @@ async def test_a_half_written_last_line_is_mended(evidence: FolderEvidence, half
 async def test_a_capture_that_goes_on_after_a_crash_writes_no_line_twice_and_loses_none(
     evidence: FolderEvidence,
 ):
-    one_moment = [line(text, 7) for text in ("a", "b", "b", "c")]
+    one_moment = [line(text, 7) for text in ("a", "b", "b", "b", "c")]
     lines = [*numbered(5), *one_moment, line("d", 8)]
     await evidence.append_log(RUN, 1, lines[:7])
     again = FolderEvidence(evidence.folder(RUN, 1).parents[2])
-    since = await again.last_logged(RUN, 1, "web")
-    repeated = [one for one in lines if one.at > since - MICROSECOND]
-    await again.append_log(RUN, 1, repeated[:2])
-    await again.append_log(RUN, 1, repeated[2:])
+    last = await again.last_logged(RUN, 1, "web")
+    on_record = [one for one in await read(again, since=last - MICROSECOND) if one.at == last]
+    repeated = [one for one in lines if one.at > last - MICROSECOND]
+    await again.append_log(RUN, 1, repeated[len(on_record) :])
     assert await read(again) == lines
 
 
-async def test_a_log_that_is_captured_from_the_start_again_has_no_line_twice(evidence: FolderEvidence):
-    lines = numbered(2500)
-    await evidence.append_log(RUN, 1, lines[:2000])
+async def test_lines_from_before_the_last_moment_are_not_recorded_again_by_the_next_writer(
+    evidence: FolderEvidence,
+):
+    lines = [*numbered(2000), line("line 1999", 1999)]
+    await evidence.append_log(RUN, 1, lines)
     again = FolderEvidence(evidence.folder(RUN, 1).parents[2])
-    for start in range(0, 2500, 100):
-        await again.append_log(RUN, 1, lines[start : start + 100])
+    for start in range(0, 1999, 100):
+        await again.append_log(RUN, 1, lines[start : min(start + 100, 1999)])
     assert await read(again) == lines
 
 

@@ -113,6 +113,40 @@ async def test_a_working_tree_with_changes_is_dirty(shop: Path, forge: FolderFor
     assert (await forge.resolve(str(shop), None)).dirty
 
 
+@pytest.mark.parametrize("plain", [True, False])
+async def test_the_fingerprint_of_a_working_tree_is_that_of_its_content(
+    shop: Path, forge: FolderForge, *, plain: bool
+):
+    if plain:
+        (shop / ".git").rename(shop.parent / "elsewhere")
+    (shop / "new").write_text("one")
+    seen = [(await forge.resolve(str(shop), None)).tree]
+    os.utime(shop / "new", (0, 0))
+    assert (await forge.resolve(str(shop), None)).tree == seen[0]
+
+    def rewritten() -> None:
+        (shop / "new").write_text("two")
+
+    def made_executable() -> None:
+        (shop / "new").chmod(0o755)
+
+    def made_a_link() -> None:
+        (shop / "new").unlink()
+        (shop / "new").symlink_to("README.md")
+
+    def renamed() -> None:
+        (shop / "new").rename(shop / "newer")
+
+    for change in (rewritten, made_executable, made_a_link, renamed, (shop / "README.md").unlink):
+        change()
+        seen.append((await forge.resolve(str(shop), None)).tree)
+    assert len(set(seen)) == len(seen)
+
+
+async def test_a_clean_working_tree_and_a_commit_need_no_fingerprint(shop: Path, forge: FolderForge):
+    assert [(await forge.resolve(str(shop), ref)).tree for ref in (None, "main")] == ["", ""]
+
+
 async def test_what_is_ignored_makes_nothing_dirty(shop: Path, forge: FolderForge):
     (shop / "ignored").write_text("x")
     assert not (await forge.resolve(str(shop), None)).dirty
@@ -129,13 +163,14 @@ async def test_a_detached_working_tree_is_on_the_branch_whose_head_it_is(
 
 async def test_a_repository_without_commits_is_a_dirty_working_tree(tmp_path: Path, forge: FolderForge):
     git_in(tmp_path)("init", "--quiet", "--initial-branch=trunk")
-    assert await forge.resolve(str(tmp_path), None) == Source(
-        location=str(tmp_path), branch="trunk", dirty=True
-    )
+    source = await forge.resolve(str(tmp_path), None)
+    assert (source.commit, source.branch, source.dirty) == (None, "trunk", True)
+    assert source.tree
 
 
 async def test_a_folder_without_git_has_no_commit(tmp_path: Path, forge: FolderForge):
-    assert await forge.resolve(str(tmp_path), None) == Source(location=str(tmp_path))
+    source = await forge.resolve(str(tmp_path), None)
+    assert (source.commit, source.branch, source.dirty) == (None, None, False)
     with pytest.raises(NotFoundError, match="no git repository"):
         await forge.resolve(str(tmp_path), "v1")
 

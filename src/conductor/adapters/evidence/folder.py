@@ -51,11 +51,7 @@ class FolderEvidence:
                 await asyncio.to_thread(self._log(folder, workload).append, list(added))
 
     async def last_logged(self, run_id: str, attempt: int, workload: str) -> datetime | None:
-        """Return the time of the last whole line on record.
-
-        Several lines may share it. A capture that asks the engine again from just before it loses none of them, and what is repeated
-        is not recorded twice.
-        """
+        """Return the time of the last whole line on record; several lines may share it."""
         log = self._log(self._attempt(run_id, attempt) / "logs", workload)
         with _translated(f"reading the log of {workload} of {run_id}"), suppress(FileNotFoundError):
             return await asyncio.to_thread(log.last)

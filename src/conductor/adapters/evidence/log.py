@@ -1,7 +1,8 @@
 """The log of one workload: appended by one process at a time, read by any.
 
-Laws. Whoever appends holds the file's lock and first cuts off what a killed writer left half-written. A line that is on record is not
-recorded again: a capture that goes on after a crash may repeat the lines of its last moment, for several may share one time.
+Laws. Whoever appends holds the file's lock and first cuts off what a killed writer left half-written. A line from before the last moment
+on record is not recorded again by the next writer. Of the lines of that moment itself, which engines give to whole chunks, only the
+writer can know how many were repeated: it counts them.
 """
 
 from __future__ import annotations
@@ -64,15 +65,18 @@ class Log:
             return list(islice(wanted, count))[::-1]
 
     def _look_again(self, file: int, since: datetime) -> None:
-        """Mend the end, and take in what is there from `since` on: somebody else wrote it."""
+        """Mend the end, and take in what is there from `since` to before the last moment: somebody else wrote it."""
         self._end = lines.whole_bytes(file)
         os.ftruncate(file, self._end)
         self._repeated = Counter()
+        last = None
         for record in lines.backward(file):
             at = lines.time_of(record)
+            last = last or at
             if at and at < since:
                 break
-            self._repeated[record + b"\n"] += 1
+            if at != last:
+                self._repeated[record + b"\n"] += 1
 
     def _new(self, records: Iterable[bytes]) -> Iterator[bytes]:
         for record in records:

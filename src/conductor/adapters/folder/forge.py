@@ -43,7 +43,7 @@ class FolderForge:
             async with self._git(place) as git:
                 repository = await find_repository(git, place)
                 if repository is None:
-                    return _plain(place, ref)
+                    return await _plain(place, ref)
                 refs = await repository.refs()
                 if ref is None and repository.folder:
                     return await _working_tree(place, repository, refs)
@@ -134,20 +134,27 @@ class FolderForge:
         await asyncio.to_thread(tree.copy, folder, names, destination, limits=self._limits)
 
 
-def _plain(place: Location, ref: str | None) -> Source:
-    if ref is None:
-        return Source(location=place.text)
-    raise NotFoundError(
-        f"there is no tag, branch or commit {ref!r}: {place.text} is no git repository",
-        remedy="Leave --ref out to run the folder as it is.",
-    )
+async def _plain(place: Location, ref: str | None) -> Source:
+    if ref is not None or place.folder is None:
+        raise NotFoundError(
+            f"there is no tag, branch or commit {ref!r}: {place.text} is no git repository",
+            remedy="Leave --ref out to run the folder as it is.",
+        )
+    folder = place.folder
+    content = await asyncio.to_thread(lambda: tree.fingerprint(folder, tree.everything(folder)))
+    return Source(location=place.text, tree=content)
 
 
 async def _working_tree(place: Location, repository: Repository, refs: Refs) -> Source:
+    """Describe it as it lies there. Without commits all of it is a change."""
     if refs.head is None:
-        return Source(location=place.text, branch=await repository.unborn_branch(), dirty=True)
-    branch = refs.current or refs.branch_of(refs.head)
-    return Source(location=place.text, commit=refs.head, branch=branch, dirty=await repository.is_dirty())
+        branch, changed = await repository.unborn_branch(), await repository.names()
+    else:
+        branch, changed = refs.current or refs.branch_of(refs.head), await repository.changed()
+    dirty = bool(changed) or refs.head is None
+    folder = place.folder or Path()
+    content = await asyncio.to_thread(tree.fingerprint, folder, changed) if dirty else ""
+    return Source(location=place.text, commit=refs.head, branch=branch, dirty=dirty, tree=content)
 
 
 async def _pinned(place: Location, repository: Repository, refs: Refs, ref: str | None) -> Source:

@@ -34,21 +34,22 @@ class Repository:
         told = await self.git("symbolic-ref", "--quiet", "HEAD", at=self.folder or self.git.home)
         return told.decode(errors="surrogateescape").strip().removeprefix(HEADS)
 
-    async def is_dirty(self) -> bool:
-        """Tell whether the working tree differs from the commit that it stands at."""
+    async def changed(self) -> Sequence[str]:
+        """List the files of the working tree that differ from its commit; relative to the folder."""
         if self.folder is None:
-            return False
+            return []
         settings = await self._without_filters()
         status = (
             "status",
             "--porcelain",
             "-z",
+            "--no-renames",
             "--ignore-submodules=all",
-            "--untracked-files=normal",
-            "--",
-            ".",
+            "--untracked-files=all",
         )
-        return bool(await self.git(*status, at=self.folder, settings=settings))
+        told = await self.git(*status, "--", ".", at=self.folder, settings=settings)
+        entries = told.decode(errors="surrogateescape").rstrip("\0").split("\0")
+        return [entry[len("XY ") :].removeprefix(self.prefix) for entry in entries if entry]
 
     async def names(self) -> Sequence[str]:
         """List the files of the working tree: tracked, or not ignored; relative to the folder."""
@@ -57,7 +58,7 @@ class Repository:
         listed = await self.git(
             "ls-files", "-z", "--cached", "--others", "--exclude-standard", at=self.folder
         )
-        return list(dict.fromkeys(listed.decode(errors="surrogateescape").rstrip("\0").split("\0")))
+        return [name for name in dict.fromkeys(listed.decode(errors="surrogateescape").split("\0")) if name]
 
     async def find_commit(self, beginning: str) -> str | None:
         """Return the commit that a folder's repository has under an id or the beginning of one."""

@@ -6,6 +6,7 @@ but for the right to become another user.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -53,6 +54,36 @@ def copy(folder: Path, names: Iterable[str], destination: Path, *, limits: Limit
             _copy_one(folder / relative, destination / relative)
 
 
+def fingerprint(folder: Path, names: Iterable[str]) -> str:
+    """Work out what is named in a working tree by its content: the same for the same content, whenever it was written."""
+    made = hashlib.sha256()
+    plain: dict[PurePosixPath, bool] = {}
+    for name in sorted(set(names)):
+        made.update(f"{name}\0".encode(errors="surrogateescape"))
+        if _lies_within(folder, PurePosixPath(name), plain):
+            made.update(_content_hash(folder / name))
+    return made.hexdigest()[:32]
+
+
+def _content_hash(path: Path) -> bytes:
+    """Hash kind, mode and content; what is gone or of another kind is that."""
+    try:
+        mode = path.lstat().st_mode
+        kind = f"{stat.S_IFMT(mode)} {mode & stat.S_IXUSR}".encode()
+        if stat.S_ISLNK(mode):
+            return hashlib.sha256(kind + os.fsencode(path.readlink())).digest()
+        if not stat.S_ISREG(mode):
+            return hashlib.sha256(kind).digest()
+        with open(path, "rb", opener=_without_following) as content:
+            return hashlib.file_digest(content, lambda: hashlib.sha256(kind)).digest()
+    except OSError as error:
+        return hashlib.sha256(f"{error.errno}".encode()).digest()
+
+
+def _without_following(name: str, _flags: int) -> int:
+    return os.open(name, _NO_FOLLOW)
+
+
 def _lies_within(folder: Path, relative: PurePosixPath, plain: dict[PurePosixPath, bool]) -> bool:
     """Tell whether every folder on the way is a real one; `plain` remembers."""
     if relative.is_absolute() or not relative.parts or ".." in relative.parts or ".git" in relative.parts:
@@ -87,7 +118,7 @@ def _copy_one(source: Path, target: Path) -> None:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    with open(source, "rb", opener=lambda name, _: os.open(name, _NO_FOLLOW)) as content:
+    with open(source, "rb", opener=_without_following) as content:
         mode = os.fstat(content.fileno()).st_mode
         if stat.S_ISREG(mode):
             with target.open("xb") as copied:

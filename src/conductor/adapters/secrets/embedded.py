@@ -6,12 +6,11 @@ Law: a value is in memory only. It is in no record, no message, no argument, and
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-
-import structlog
 
 from conductor.adapters.secrets.dotenv import read_env_file
 from conductor.domain.masking import Masker
@@ -26,6 +25,7 @@ Carries = Callable[[str, Path], Awaitable[bool]]
 """Tells whether a file would come along in a copy of the working tree at a location."""
 
 _LARGEST_FILE_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 async def within(location: str, file: Path) -> bool:
@@ -79,12 +79,7 @@ class EmbeddedSecrets:
             )
         content, mode = await asyncio.to_thread(_content_of, file)
         if mode & (stat.S_IRGRP | stat.S_IROTH):
-            warn = structlog.get_logger(__name__).warning
-            warn(
-                "others on this machine can read a file of secrets",
-                file=str(file),
-                remedy=f"chmod 600 {file}",
-            )
+            _log.warning("others on this machine can read the secrets in %s: chmod 600 it", file)
         return read_env_file(content, file=str(file))
 
 
