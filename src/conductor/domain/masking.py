@@ -22,15 +22,15 @@ SHORTEST = 4
 
 _CREDENTIALS = re.compile(
     r"""
-      \bgh[pousr]_[A-Za-z0-9]{30,}            # GitHub tokens
-    | \bgithub_pat_[A-Za-z0-9_]{30,}
-    | \bglpat-[A-Za-z0-9_-]{20,}              # GitLab
+      gh[pousr]_[A-Za-z0-9]{30,}            # GitHub tokens
+    | github_pat_[A-Za-z0-9_]{30,}
+    | glpat-[A-Za-z0-9_-]{20,}              # GitLab
     | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b           # AWS access keys
     | \bAIza[0-9A-Za-z_-]{35}                 # Google
     | \bxox[abeoprs]-[A-Za-z0-9-]{10,}        # Slack
     | \b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}  # Stripe
     | \bnpm_[A-Za-z0-9]{36}
-    | \bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}   # Docker Hub
+    | dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}   # Docker Hub
     | (?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}   # OpenAI, Anthropic
     | (?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON web tokens
     | -----BEGIN[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----(?:(?!-----END).){0,20000}(?:-----END[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----)?

@@ -18,7 +18,7 @@ from conductor.reports.as_json import counts_data
 from conductor.reports.escaping import block, code, prose
 from conductor.reports.presentable import presentable
 from conductor.reports.readable import cut, cut_middle, on_one_line
-from conductor.reports.words import duration, full_name, in_words, place, plural, total, whose
+from conductor.reports.words import duration, full_name, how_it_stood, in_words, place, plural, total, whose
 
 LIMIT_BYTES = 8192
 
@@ -118,7 +118,7 @@ def _markdown(report: Report, groups: Sequence[_Group], level: _Level) -> str:
 
 def _headline(report: Report, level: _Level) -> Iterator[str]:
     run, outcome = report.run, report.outcome
-    subject = f": {code(cut(outcome.subject, level.line))}" if outcome.subject else ""
+    subject = f": {code(cut(outcome.subject, level.line))}" if outcome.subject and outcome.reason else ""
     yield f"# {_verdict(report)}{subject}"
     if outcome.message:
         yield from ("", block(cut(outcome.message, level.message)))
@@ -193,10 +193,7 @@ def _tail(tail: Sequence[LogLine], level: _Level) -> Iterator[str]:
 def _services(report: Report, level: _Level) -> Iterator[str]:
     """Name services that did not stand well: the others are of no interest here."""
     bad = [s for s in report.services if s.reason or s.restarts or s.health == "unhealthy" or s.exit_code]
-    lines = (
-        f"{s.name}: {s.health if s.health not in ('', 'none') else s.phase} {s.reason} {s.message}, {s.restarts} restarts"
-        for s in bad
-    )
+    lines = (f"{s.name}: {how_it_stood(s)}" for s in bad)
     yield from _list("Services that did not stand well", tuple(lines), level)
 
 

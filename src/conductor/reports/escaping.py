@@ -17,8 +17,9 @@ from conductor.reports.readable import clean, on_one_line
 _PART = "\u2060"
 """Word joiner: invisible, and no part of a name, a number or an address."""
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^=:])")
-_FOUND_BY_GITHUB = re.compile(r"(?<=[@#])|(?i:(?<=\bgh)(?=-)|(?<=\bwww)(?=\\?\.)|(?=\\?://))")
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
+"""What means something inside a line; what does so only at its beginning never stands there."""
+_FOUND_BY_GITHUB = re.compile(r"(?<=[@#])|(?i:(?<=\bgh)(?=-)|(?<=\bwww)(?=\.)|(?=://))")
 _TICKS = re.compile("`+")
 _ADDRESS = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 

@@ -88,7 +88,8 @@ def _headline(report: Report, level: _Level) -> Iterator[str]:
         yield ""
         yield f"**What to do:** {prose(cut(outcome.remedy, level.text))}"
     if outcome.fault:
-        yield f"({whose(outcome.fault)})"
+        yield ""
+        yield f"**Who can mend it:** {whose(outcome.fault)}"
     yield ""
     parts = [code(cut(run.repository, 100))]
     parts += [f"at {code(run.source.commit[:12])}"] if run.source.commit else []

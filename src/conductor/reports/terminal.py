@@ -57,7 +57,7 @@ def _headline(report: Report) -> Iterator[str]:
     if outcome.remedy:
         yield f"  -> {on_one_line(outcome.remedy)}"
     if outcome.fault:
-        yield f"  ({whose(outcome.fault)})"
+        yield f"  Who can mend it: {whose(outcome.fault)}"
     commit = f" at {run.source.commit[:12]}" if run.source.commit else ""
     branch = f" ({run.source.branch})" if run.source.branch else ""
     dirty = ", with changes that are not committed" if run.source.dirty else ""

@@ -77,8 +77,8 @@ def why(outcome: Outcome) -> str:
 def whose(fault: Fault | None) -> str:
     """Say who can mend it."""
     return {
-        Fault.REPOSITORY: "the repository can mend it",
-        Fault.PLATFORM: "the platform is at fault, not the repository",
+        Fault.REPOSITORY: "the repository",
+        Fault.PLATFORM: "the platform, not the repository",
         None: "",
     }[fault]
 
