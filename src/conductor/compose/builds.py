@@ -56,7 +56,7 @@ def _context(node: Node, context: Context) -> str:
 
 def _dockerfile(node: Node, folder: str, context: Context) -> str:
     named = node.get("dockerfile")
-    relative = text(named) if named else "Dockerfile"
+    relative = (text(named) if named else "") or "Dockerfile"
     place = named or node
     path = relative if relative.startswith(("/", "~")) else posixpath.join(folder, relative)
     found = inside_checkout(place, path, context)

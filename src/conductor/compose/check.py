@@ -22,13 +22,15 @@ def known_keys(node: Node, findings: Findings, place: str = "") -> Node:
         if place not in KEYS or key in KEYS[place]:
             kept[key] = known_keys(value, findings, place_of(place, key))
         elif not is_extension(key):
-            _unknown(value, key, KEYS[place], findings)
+            _unknown(value, key, place, findings)
     return node.with_value(kept)
 
 
-def _unknown(node: Node, key: str, known: frozenset[str], findings: Findings) -> None:
-    meant = nearest(key, sorted(known))
+def _unknown(node: Node, key: str, place: str, findings: Findings) -> None:
+    meant = nearest(key, sorted(KEYS[place]))
     remedy = f"Did you mean `{meant}`?" if meant else "Remove it, or let its name begin with `x-`."
+    if not place and node.get("image"):
+        remedy = "If it is a service, put it under `services:`."
     findings.mistake(node, f"unknown key `{key}`", remedy=remedy, key=True)
 
 

@@ -12,9 +12,7 @@ from conductor.domain.stack import Port
 MOST_PORTS = 20_000
 HIGHEST = 65_535
 
-_SHORT = re.compile(
-    r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]*):)?(?:(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?"
-)
+_ADDRESS = re.compile(r"\[?[0-9A-Fa-f:.]*\]?")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _FORM = "Write 8080:80, 80, 127.0.0.1:8080:80/udp, or target and published."
 
@@ -35,14 +33,12 @@ def read_ports(item: Node) -> tuple[Port, ...]:
     """Read one item; a range of ports is many."""
     if isinstance(item.value, dict):
         return (_long(item),)
-    found = _SHORT.fullmatch(text(item))
-    if not found:
-        raise MistakeError(item, f"`{text(item)[:64]}` is no port", remedy=_FORM)
-    published = found["published"]
-    if published is None and found["host"] and re.fullmatch(r"[\d-]+", found["host"]):
-        published = found["host"]
-    protocol = (found["protocol"] or "tcp").lower()
-    return _range(item, found["target"], published or None, _protocol(item, protocol))
+    written, _, protocol = text(item).partition("/")
+    rest, _, target = written.rpartition(":")
+    host, _, published = rest.rpartition(":")
+    if not _ADDRESS.fullmatch(host):
+        raise MistakeError(item, f"`{written[:64]}` is no port", remedy=_FORM)
+    return _range(item, target, published or None, _protocol(item, protocol.lower() or "tcp"))
 
 
 def _long(item: Node) -> Port:

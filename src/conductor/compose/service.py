@@ -151,8 +151,10 @@ def _single_attributes(node: Node, context: Context) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, (field, read) in FIELDS.items():
         value = node.get(key)
+        if value is None or (value.value == "" and read is strict_text):
+            continue
         with context.findings.catching():
-            made |= {field: read(value)} if value is not None else {}
+            made[field] = read(value)
     return made
 
 

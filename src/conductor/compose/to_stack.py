@@ -43,6 +43,7 @@ def to_stack(name: str, context: Context) -> Stack:
         read_service(key, node, context) for key, node in nodes.items() if _is_service(key, node, context)
     ]
     _check_cycles(nodes, context)
+    _check_container_names(services, nodes, context)
     linked_up = _with_link_aliases(services, nodes)
     _refuse(linked_up, context)
     return Stack(
@@ -82,6 +83,17 @@ def _check_cycles(nodes: Mapping[str, Node], context: Context) -> None:
         with context.findings.catching():
             needs[name] |= linked(node)
     cycles(nodes, needs, context.findings)
+
+
+def _check_container_names(services: list[Service], nodes: Mapping[str, Node], context: Context) -> None:
+    first: dict[str, str] = {}
+    for service in services:
+        if service.container_name and first.setdefault(service.container_name, service.name) != service.name:
+            message = (
+                f"`{service.container_name}` is the container name of {first[service.container_name]} too"
+            )
+            place = nodes[service.name].value["container_name"]
+            context.findings.mistake(place, message, remedy="Leave one of them out.")
 
 
 def _with_link_aliases(services: list[Service], nodes: Mapping[str, Node]) -> list[Service]:

@@ -101,6 +101,9 @@ REFUSALS: Mapping[str, Refusal] = {
     "services.*.post_start": Refusal(
         "not every engine can run a hook in a started container", "Do it in the entrypoint."
     ),
+    "services.*.pre_start": Refusal(
+        "not every engine can run a hook before a container", "Do it in the entrypoint."
+    ),
     "services.*.pre_stop": Refusal(
         "not every engine can run a hook before a stop", "Let the program act on its stop signal."
     ),
