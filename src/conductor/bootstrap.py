@@ -43,18 +43,21 @@ async def reading(settings: Settings) -> AsyncIterator[App]:
     """Give a world without durable execution; the engine is reached when first asked."""
     from conductor.adapters.evidence.folder import FolderEvidence
     from conductor.adapters.folder.forge import FolderForge
+    from conductor.adapters.folder.git import Token
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
     from conductor.adapters.stores.sql import SqlStore
     from conductor.adapters.system.clock import SystemClock
 
     state = _make_folder(settings.state)
     store = await SqlStore.open(state / "conductor.db")
-    secrets = EmbeddedSecrets()
+    token = settings.git_token
+    forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
+    secrets = EmbeddedSecrets(carries=forge.carries)
     engine, builder = _engine(settings, secrets)
     world = World(
         engine=engine,
         builder=builder,
-        forge=FolderForge(),
+        forge=forge,
         store=store,
         evidence=FolderEvidence(state),
         secrets=secrets,
@@ -118,9 +121,9 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
     from conductor.adapters.docker.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
 
-    connection = Connection(state_folder=settings.state, url=settings.docker_host)
+    connection = Connection(state_folder=settings.state, url=settings.docker_host or "")
     engine = DockerEngine(
-        connection, instance=settings.instance, state_folder=settings.state, secrets=secrets
+        connection=connection, instance=settings.instance, state_folder=settings.state, secrets=secrets
     )
     return engine, DockerBuilder(connection)
 
