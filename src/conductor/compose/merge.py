@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from conductor.compose.findings import Findings, MistakeError
+from conductor.compose.findings import Findings, MistakeError, RefusalError
 from conductor.compose.node import Node
 from conductor.compose.ports import read_ports
 from conductor.compose.schema import place_of
@@ -92,7 +92,7 @@ def _file(item: Node) -> object:
 def _port(item: Node) -> object:
     try:
         return tuple((p.target, p.protocol, p.published) for p in read_ports(item)), _host_ip(item)
-    except MistakeError:
+    except (MistakeError, RefusalError):
         return None
 
 

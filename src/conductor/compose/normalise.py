@@ -93,7 +93,9 @@ def hosts(node: Node) -> Node:
 
 def health_test(node: Node) -> Node:
     """`test: curl x` becomes `test: [CMD-SHELL, curl x]`."""
-    return node.with_value([node.with_value("CMD-SHELL"), node]) if isinstance(node.value, str) else node
+    if not isinstance(node.value, str | SecretText):
+        return node
+    return node.with_value([node.with_value("CMD-SHELL"), node])
 
 
 LONG_FORMS: Mapping[str, Function] = {
