@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conductor.domain.account import Entry
 from conductor.domain.stack import Job
 from conductor.operations.check import CheckResult
 from conductor.reports.words import duration, plural
@@ -20,7 +21,7 @@ def check_lines(result: CheckResult) -> Iterator[str]:
     yield f"  tests     {'; '.join(map(_suite, blueprint.jobs))}"
     yield f"  secrets   {', '.join(blueprint.secret_names) or 'none'}"
     yield f"  cleanup   {blueprint.plan.cleanup} (a kept stack lives {duration(blueprint.plan.keep_for.total_seconds())})"
-    if noted := [entry for entry in blueprint.account if entry.note]:
+    if noted := _noted(blueprint.account):
         yield f"  {plural(len(noted), 'note')} on how it is carried out:"
         yield from (f"    {entry.file}:{entry.line}: {entry.path}: {entry.note}" for entry in noted)
     yield from (f"  note      {note}" for note in blueprint.notes)
@@ -43,6 +44,23 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "account": blueprint.account,
         "notes": blueprint.notes,
     }
+
+
+def _noted(account: Sequence[Entry]) -> list[Entry]:
+    """Pick the entries with a note; what a key has below it and says the same of is said once."""
+    noted = [entry for entry in account if entry.note]
+    told = {(entry.file, entry.path, entry.note) for entry in noted}
+    return [
+        entry
+        for entry in noted
+        if not any((entry.file, path, entry.note) in told for path in _above(entry.path))
+    ]
+
+
+def _above(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _suite(job: Job) -> str:

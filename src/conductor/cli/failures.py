@@ -5,6 +5,7 @@ Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 broken or a mistake 
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import typer
 
 from conductor.cli.output import print_json
+from conductor.domain.masking import Masker
 from conductor.errors import ConductorError, ConfigurationError, RunError
 
 USAGE, MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 3, 130, 141
@@ -34,7 +36,7 @@ def problem(error: ConductorError) -> dict[str, Any]:
     """Make the JSON object of an error: a problem of RFC 9457 with our own members beside."""
     members: dict[str, Any] = {
         "type": f"urn:conductor:problem:{error.code}",
-        "title": (type(error).__doc__ or "").strip().partition("\n")[0].rstrip("."),
+        "title": _title(error),
         "detail": error.message,
         "code": error.code,
         "exit_code": error.exit_code,
@@ -66,7 +68,7 @@ def say_usage(error: typer.TyperException, *, as_json: bool) -> int:
 
 def say_mistake(error: BaseException, *, as_json: bool, verbose: bool, log: Path) -> int:
     """Own up to what nobody foresaw: one line for the reader, the rest for the log."""
-    what = f"{type(error).__name__}: {error}".partition("\n")[0][:300].rstrip(": ")
+    what = Masker()(f"{type(error).__name__}: {error}".partition("\n")[0][:300].rstrip(": "))
     written = _write_down(error, log)
     where = f"The log has the rest: {log}" if written else "Run it again with --verbose to see where."
     if as_json:
@@ -88,10 +90,17 @@ def find_foreseen(error: BaseException) -> ConductorError | None:
     return None
 
 
+def _title(error: ConductorError) -> str:
+    """Take what the class says of itself, up to its first pause."""
+    return re.split(r"[;:.\n]", (type(error).__doc__ or "").strip(), maxsplit=1)[0]
+
+
 def _texts(error: ConductorError) -> Iterator[str]:
+    from conductor.reports.words import plural
+
+    if isinstance(error, ConfigurationError):
+        yield f"the configuration has {plural(len(error.problems), 'problem')}"
     yield error.message
-    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
-        yield f"{len(error.problems)} problems"
     if error.remedy:
         yield error.remedy
 
@@ -116,7 +125,7 @@ def _write_down(error: BaseException, log: Path) -> bool:
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with log.open("a", encoding="utf-8") as file:
-            file.writelines(traceback.format_exception(error))
+            file.write(Masker()("".join(traceback.format_exception(error))))
     except OSError:
         return False
     return True

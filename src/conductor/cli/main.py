@@ -13,6 +13,8 @@ import typer
 from conductor.cli import failures
 from conductor.cli.app import app
 
+LOG = "conductor.log"
+
 
 def main() -> None:
     """Answer the command line of this process."""
@@ -49,10 +51,12 @@ def _log_of(arguments: Sequence[str]) -> Path:
     """Find the log by what was typed: the settings themselves may be what went wrong."""
     named = [b for a, b in pairwise(arguments) if a == "--state"]
     named += [a.partition("=")[2] for a in arguments if a.startswith("--state=")]
-    state = named[0] if named else os.environ.get("CONDUCTOR_STATE")
-    return (
-        Path(state).expanduser() if state else Path.home() / ".local" / "state" / "conductor"
-    ) / "conductor.log"
+    written = named[0] if named else os.environ.get("CONDUCTOR_STATE")
+    if written:
+        return Path(written).expanduser() / LOG
+    from conductor.settings import default_state
+
+    return default_state() / LOG
 
 
 if __name__ == "__main__":

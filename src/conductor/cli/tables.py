@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from rich.table import Table
 from rich.text import Text
 
+from conductor.cli.columns import Column, table_of
 from conductor.cli.reporting import VERDICT_STYLES
 from conductor.cli.words import source_text, state_text
 from conductor.domain.lease import Lease, NamespaceStatus
@@ -24,28 +25,39 @@ NO_STACKS = "No stack is standing. A run keeps its stack with `conductor run . -
 
 
 def runs_table(
-    rows: Sequence[RunRow], *, now: datetime, interrupted: frozenset[str] = frozenset()
+    rows: Sequence[RunRow], *, now: datetime, width: int, interrupted: frozenset[str] = frozenset()
 ) -> Table | Text:
     """List runs, latest first; `interrupted` are ids of those whose process is gone."""
     if not rows:
         return Text(NO_RUNS)
-    table = _table("run", "repository", "ref", "verdict", "reason", "age", "took")
-    for column, least in ((1, 6), (2, 8), (4, 6)):
-        table.columns[column].overflow = "ellipsis"
-        table.columns[column].min_width = least
-    for row in rows:
-        word = verdict_word(row, interrupted)
-        reason = row.outcome.reason if row.outcome and row.outcome.reason else ""
-        table.add_row(
-            Text(row.run.id),
-            Text(on_one_line(row.run.repository)),
-            Text(source_text(row.run)),
-            Text(word, STATUS_STYLES.get(word, "")),
-            Text(str(reason)),
-            Text(ago(now - row.run.requested_at)),
-            Text(_took(row, now)),
-        )
-    return table
+    return table_of(_RUNS, [_run_cells(row, now, interrupted) for row in rows], width=width)
+
+
+_RUNS = (
+    Column("run"),
+    Column("repository", 6),
+    Column("ref", 6),
+    Column("commit"),
+    Column("verdict"),
+    Column("reason", 6),
+    Column("age"),
+    Column("took"),
+)
+
+
+def _run_cells(row: RunRow, now: datetime, interrupted: frozenset[str]) -> list[Text]:
+    source, word = row.run.source, verdict_word(row, interrupted)
+    took = (row.ended_at - row.started_at).total_seconds() if row.started_at and row.ended_at else None
+    return [
+        Text(row.run.id),
+        Text(on_one_line(row.run.repository)),
+        Text(on_one_line(source.ref or source.branch or "folder")),
+        Text(source.commit[:7] + ("*" if source.dirty else "") if source.commit else ""),
+        Text(word, STATUS_STYLES.get(word, "")),
+        Text(row.outcome.reason if row.outcome and row.outcome.reason else ""),
+        Text(ago(now - row.run.requested_at)),
+        Text(duration(took) if took is not None else ""),
+    ]
 
 
 def verdict_word(row: RunRow, interrupted: frozenset[str] = frozenset()) -> str:
@@ -77,27 +89,34 @@ def run_lines(view: RunView, *, now: datetime, interrupted: bool = False) -> Tab
     return table
 
 
-def stacks_table(views: Sequence[StackView], *, now: datetime) -> Table | Text:
+def stacks_table(views: Sequence[StackView], *, now: datetime, width: int) -> Table | Text:
     """List what stands on the engine, first to end first."""
     if not views:
         return Text(NO_STACKS)
-    table = _table("run", "repository", "branch", "status", "ends", "services")
-    for column, least in ((1, 6), (2, 6), (5, 12)):
-        table.columns[column].overflow = "ellipsis"
-        table.columns[column].min_width = least
-    for view in views:
-        lease = view.lease
-        table.add_row(
-            Text(view.info.run or view.info.name),
-            Text(on_one_line(lease.repository) if lease else ""),
-            Text(on_one_line(lease.branch) if lease else ""),
-            Text(*_status(lease)),
-            Text(end_text(lease, now)),
-            Text(
-                on_one_line(", ".join(f"{name} {state_text(state)}" for name, state in view.services.items()))
-            ),
-        )
-    return table
+    return table_of(_STACKS, [_stack_cells(view, now) for view in views], width=width)
+
+
+_STACKS = (
+    Column("run"),
+    Column("repository", 6),
+    Column("branch", 6),
+    Column("status"),
+    Column("ends"),
+    Column("services", 12),
+)
+
+
+def _stack_cells(view: StackView, now: datetime) -> list[Text]:
+    lease = view.lease
+    services = ", ".join(f"{name} {state_text(state)}" for name, state in view.services.items())
+    return [
+        Text(view.info.run or view.info.name),
+        Text(on_one_line(lease.repository) if lease else ""),
+        Text(on_one_line(lease.branch) if lease else ""),
+        Text(*_status(lease)),
+        Text(end_text(lease, now)),
+        Text(on_one_line(services)),
+    ]
 
 
 def end_text(lease: Lease | None, now: datetime) -> str:
@@ -142,16 +161,3 @@ def _status(lease: Lease | None) -> tuple[str, str]:
         NamespaceStatus.DELETING: "yellow",
     }
     return str(lease.status), colours.get(lease.status, "dim")
-
-
-def _took(row: RunRow, now: datetime) -> str:
-    if row.started_at is None:
-        return ""
-    return duration(((row.ended_at or now) - row.started_at).total_seconds()) if row.ended_at else ""
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table

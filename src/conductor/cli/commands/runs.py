@@ -50,7 +50,8 @@ def list_(
         if as_json:
             print_json([row_data(row, interrupted=row.run.id in gone) for row in rows])
         else:
-            console().print(runs_table(rows, now=app.world.clock.now(), interrupted=gone))
+            paper = console()
+            paper.print(runs_table(rows, now=app.world.clock.now(), width=paper.width, interrupted=gone))
 
     reading(context, work)
 

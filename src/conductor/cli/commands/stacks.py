@@ -41,7 +41,8 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         if as_json:
             print_json(views)
         else:
-            console().print(stacks_table(views, now=app.world.clock.now()))
+            paper = console()
+            paper.print(stacks_table(views, now=app.world.clock.now(), width=paper.width))
 
     reading(context, work)
 
