@@ -180,3 +180,7 @@ def _meaning(name: str, description: str) -> str:
     kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, StrEnum)]
     words = ", ".join(f"`{word}`" for one in kinds for word in one)
     return f"{description} One of {words}." if words else description
+
+
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201 -- how the page is made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import glob
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from conductor.adapters.folder.git import Git, GitError, Token, scratch_git, scr
 from conductor.adapters.folder.locations import Location, located
 from conductor.adapters.folder.problems import not_found, owned_by_another, translated
 from conductor.adapters.folder.refs import FULL_ID, HEADS, SHORT_ID, TAGS, Refs, short
-from conductor.adapters.folder.repository import Repository, find_repository
+from conductor.adapters.folder.repository import LARGEST_FILE_BYTES, Repository, find_repository
 from conductor.adapters.folder.tree import Limits
 from conductor.domain.run import Source
 from conductor.domain.verdict import Fault, Reason
@@ -250,14 +249,13 @@ def _name_within(place: Location, file: Path) -> str | None:
 
 
 def _own_file(place: Location, path: str) -> str | None:
-    if place.folder is None:
+    if place.folder is None or ".." in path.split("/"):
         return None
-    try:
-        file = os.open(place.folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    file = place.folder / path
+    if file.is_symlink() or not file.is_file():
         return None
-    with os.fdopen(file, "rb") as content:
-        return content.read(1 << 20).decode(errors="replace")
+    with file.open("rb") as content:
+        return content.read(LARGEST_FILE_BYTES).decode(errors="replace")
 
 
 def _start_over(destination: Path) -> None:

@@ -11,7 +11,7 @@ from conductor.adapters.folder.locations import Location
 from conductor.adapters.folder.refs import HEADS, Refs, read_refs
 
 _FETCH = ("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
-_LARGEST_FILE_BYTES = 1 << 20
+LARGEST_FILE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,8 +104,8 @@ class Repository:
         mode, kind, blob, size = head.split() if head else ("", "", "", "0")
         if kind != "blob" or mode == "120000":
             return None
-        if int(size) > _LARGEST_FILE_BYTES:
-            raise GitError(f"fatal: {path} is larger than {_LARGEST_FILE_BYTES >> 20} MiB")
+        if int(size) > LARGEST_FILE_BYTES:
+            raise GitError(f"fatal: {path} is larger than {LARGEST_FILE_BYTES >> 20} MiB")
         return (await self.git("cat-file", "blob", blob, at=at)).decode(errors="replace")
 
     async def message(self, commit: str) -> str:

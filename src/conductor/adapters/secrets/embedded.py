@@ -89,19 +89,22 @@ def _lies_within(folder: Path, file: Path) -> bool:
 
 def _content_of(file: Path) -> tuple[bytes, int]:
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        mode = file.stat().st_mode
+        content = _beginning(file) if stat.S_ISREG(mode) else None
     except OSError as error:
         raise NotFoundError(
             f"reading secrets from {file}: {error.strerror}", remedy="Name an env file."
         ) from None
-    with os.fdopen(handle, "rb", closefd=True) as content:
-        mode = os.fstat(content.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotFoundError(f"reading secrets from {file}: it is no file", remedy="Name an env file.")
-        read = content.read(_LARGEST_FILE_BYTES + 1)
-    if len(read) > _LARGEST_FILE_BYTES:
+    if content is None:
+        raise NotFoundError(f"reading secrets from {file}: it is no file", remedy="Name an env file.")
+    if len(content) > _LARGEST_FILE_BYTES:
         raise RefusedError(f"reading secrets from {file}: it has more than 1 MiB", remedy="Name an env file.")
-    return read, mode
+    return content, mode
+
+
+def _beginning(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(_LARGEST_FILE_BYTES + 1)
 
 
 def _missing(run: Run, variables: Sequence[str]) -> RunError:
