@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.domain.results import CaseStatus, Counts
-from conductor.reports import junit, xml_tree
+from conductor.reports import junit, junit_case, xml_tree
 from conductor.reports.junit import read_junit
 
 CONTRACTS = os.environ.get("CONDUCTOR_CONTRACTS")
@@ -241,7 +241,7 @@ def test_control_characters_and_escapes_of_terminals_are_taken_out():
 
 def test_secrets_are_masked_before_texts_are_cut():
     secret = "hunter22hunter22"
-    filling = "x" * (junit.MESSAGE_LENGTH - 8)
+    filling = "x" * (junit_case.MESSAGE_LENGTH - 8)
     xml = f"<testsuite><testcase name='a'><failure message='{filling}{secret}'/></testcase></testsuite>"
     made = read_junit({"a.xml": xml.encode()}, mask=lambda text: text.replace(secret, "***"))
     assert "hunter" not in made.cases[0].message
@@ -254,10 +254,10 @@ def test_long_texts_are_cut_to_a_readable_length():
         f"<system-out>{text}end</system-out></testcase></testsuite>"
     )
     (case,) = made.cases
-    assert len(case.name) <= junit.NAME_LENGTH
-    assert len(case.message) <= junit.MESSAGE_LENGTH
-    assert len(case.details) <= junit.DETAILS_LENGTH
-    assert len(case.output) <= junit.OUTPUT_LENGTH
+    assert len(case.name) <= junit_case.NAME_LENGTH
+    assert len(case.message) <= junit_case.MESSAGE_LENGTH
+    assert len(case.details) <= junit_case.DETAILS_LENGTH
+    assert len(case.output) <= junit_case.OUTPUT_LENGTH
     assert case.output.endswith("end")
 
 
