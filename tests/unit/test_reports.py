@@ -97,7 +97,7 @@ RED = replace(
             around=(LogLine(workload="backend", at=at(50.25), text="Error: connect ECONNREFUSED mailhog:1025", stream="stderr"),),
         ),
     ),
-    lease=None, links={}, steps=(), images=(), services=(), notes=(),
+    lease=None, links={}, steps=(), images=(), services=(), notes=(), partial=("tests: reports/late.xml: is empty",),
 )  # fmt: skip
 BROKEN = replace(
     RED,
@@ -143,7 +143,7 @@ Notes
   - container_name is only one more name
 
 To look at
-  stack  kept in conductor-shop-k3v9qd until 2026-11-24 10:00 UTC
+  lease  kept in conductor-shop-k3v9qd until 2026-11-24 10:00 UTC
   logs   conductor stacks logs shop-k3v9qd -f
   page   https://conductor.example/runs/shop-k3v9qd
 """)
@@ -171,7 +171,7 @@ Tests
   tests  failed  1 failed, 1 passed  22 s
 
 Missing from the evidence
-  - reports/late.xml: is empty
+  - tests: reports/late.xml: is empty
 """)
 
 
@@ -293,7 +293,7 @@ What the services wrote around that moment:
 
 </details>
 
-- missing from the evidence: report reports/late.xml is empty
+- missing from the evidence: tests: reports/late.xml: is empty
 
 <details><summary>Tests</summary>
 
@@ -384,7 +384,7 @@ The services around that moment:
 ```
 
 ## Missing from the evidence
-- `reports/late.xml is empty`
+- `tests: reports/late.xml: is empty`
 """)
 
 
@@ -447,7 +447,7 @@ AssertionError: expected 1 e-mail, got 0
             ],
             "failures_left_out": 0,
             "tail": [],
-            "partial": ["reports/late.xml is empty"],
+            "partial": ["tests: reports/late.xml: is empty"],
             "notes": [],
             "links": {},
         }
@@ -553,7 +553,7 @@ AssertionError: expected 1 e-mail, got 0
             "services": [],
             "tail": [],
             "notes": [],
-            "partial": [],
+            "partial": ["tests: reports/late.xml: is empty"],
             "lease": None,
             "links": {},
         }

@@ -109,7 +109,7 @@ def _markdown(report: Report, groups: Sequence[_Group], level: _Level) -> str:
         _failures(report, groups, level),
         _tail(report.tail, level),
         _services(report, level),
-        _list("Missing from the evidence", _missing(report), level),
+        _list("Missing from the evidence", report.partial, level),
         _list("Notes", report.notes, level),
         _look(report.links, level),
     )
@@ -197,11 +197,6 @@ def _services(report: Report, level: _Level) -> Iterator[str]:
     yield from _list("Services that did not stand well", tuple(lines), level)
 
 
-def _missing(report: Report) -> tuple[str, ...]:
-    problems = (problem for suite in report.suites for problem in suite.problems)
-    return (*report.partial, *(f"{problem.file} {problem.why}".strip() for problem in problems))
-
-
 def _list(title: str, items: Sequence[str], level: _Level) -> Iterator[str]:
     if not items or not level.notes:
         return
@@ -238,7 +233,7 @@ def _data(report: Report, groups: Sequence[_Group], level: _Level) -> dict[str, 
         "failures": [_group_data(group, level) for group in groups[: level.groups]],
         "failures_left_out": _left_out(groups, level),
         "tail": _log(report.tail[len(report.tail) - min(len(report.tail), level.tail) :], level.tail, level),
-        "partial": [cut(text, level.line) for text in _missing(report)[: level.notes]],
+        "partial": [cut(text, level.line) for text in report.partial[: level.notes]],
         "notes": [cut(text, level.line) for text in report.notes[: level.notes]],
         "links": dict(links[: level.notes]),
     }

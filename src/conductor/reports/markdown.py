@@ -148,12 +148,7 @@ def _log(lines: Iterable[LogLine], level: _Level) -> str:
 
 
 def _notes(report: Report, level: _Level) -> Iterator[str]:
-    unread = (
-        f"report {problem.file or 'file'} {problem.why}"
-        for suite in report.suites
-        for problem in suite.problems
-    )
-    missing = (f"missing from the evidence: {text}" for text in (*report.partial, *unread))
+    missing = (f"missing from the evidence: {text}" for text in report.partial)
     flaky = (
         f"passed only when tried again: {full_name(case)}"
         for suite in report.suites

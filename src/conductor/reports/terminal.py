@@ -43,7 +43,7 @@ def to_text(report: Report) -> str:
         _table("Services", [(s.name, how_it_stood(s)) for s in report.services]),
         _tests(report),
         _list("Notes", report.notes),
-        _list("Missing from the evidence", (*report.partial, *_unread(report))),
+        _list("Missing from the evidence", report.partial),
         _stack(report),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -118,15 +118,10 @@ def _tests(report: Report) -> Iterator[str]:
         )
 
 
-def _unread(report: Report) -> Iterator[str]:
-    for suite in report.suites:
-        yield from (f"{problem.file}: {problem.why}".removeprefix(": ") for problem in suite.problems)
-
-
 def _stack(report: Report) -> Iterator[str]:
     rows = [(name, link) for name, link in report.links.items()]
     if report.lease:
-        rows.insert(0, ("stack", kept(report.lease)))
+        rows.insert(0, ("lease", kept(report.lease)))
     yield from _table("To look at", rows)
 
 
