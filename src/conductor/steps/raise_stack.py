@@ -101,7 +101,8 @@ class _Rising:
         return task
 
     async def _await_image(self, name: str, build: str) -> None:
-        self.images[name] = await Handle[BuiltImage](build, BuiltImage).result()
+        built: Handle[BuiltImage] = Handle(build, BuiltImage)
+        self.images[name] = await built.result()
 
     async def _watch(self) -> None:
         async with aclosing(the_world().engine.watch(place_of(self.run))) as watch:
