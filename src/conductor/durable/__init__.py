@@ -23,11 +23,17 @@ order, and starts children only outside of steps. Waiting (`result`, `outcome_of
 workflow runs no clean-up: teardown is a workflow of its own. A shutdown is not an ending: what runs is cut off and waits to be resumed.
 """
 
-from conductor.durable.room import executor, is_alive, launch, shutdown
-from conductor.durable.standing import Standing, status_of
-from conductor.durable.steps import step
-from conductor.durable.takeover import cancel, orphans, resume
-from conductor.durable.workflows import Handle, Workflow, outcome_of, retrieve, start, workflow
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conductor.durable.room import executor, is_alive, launch, shutdown
+    from conductor.durable.standing import Standing, status_of
+    from conductor.durable.steps import step
+    from conductor.durable.takeover import cancel, orphans, resume
+    from conductor.durable.workflows import Handle, Workflow, outcome_of, retrieve, start, workflow
 
 __all__ = [
     "Handle",
@@ -47,3 +53,18 @@ __all__ = [
     "step",
     "workflow",
 ]
+
+_ROOMS = {
+    **dict.fromkeys(("executor", "is_alive", "launch", "shutdown"), "room"),
+    **dict.fromkeys(("Standing", "status_of"), "standing"),
+    **dict.fromkeys(("step",), "steps"),
+    **dict.fromkeys(("cancel", "orphans", "resume"), "takeover"),
+    **dict.fromkeys(("Handle", "Workflow", "outcome_of", "retrieve", "start", "workflow"), "workflows"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import where a name is first used: the library takes a second, and who only looks at the locks does not need it."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -61,3 +61,15 @@ class FakeClock:
             if not woken.done():
                 woken.set_result(None)
         self._now = max(self._now, moment)
+
+
+class PassingClock:
+    """Time as it passes: what the fake engine goes by where nobody gives it another."""
+
+    def now(self) -> datetime:
+        """Return the present."""
+        return datetime.now(UTC)
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Let that much of it pass."""
+        await asyncio.sleep(duration.total_seconds())

@@ -1,0 +1,75 @@
+"""The fake builder: every image is built at once and is nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from conductor.adapters.fake.misfortunes import Fate, Misfortune, parse_misfortunes
+from conductor.domain.report import BuiltImage
+from conductor.domain.stack import Build
+from conductor.errors import RunError
+from conductor.ports.builder import OnLine
+
+
+class FakeBuilder:
+    """Remembers what it has built, in memory or by files of a `state` folder."""
+
+    def __init__(self, state: Path | None = None, *, misfortunes: Iterable[Misfortune] | None = None) -> None:
+        asked = (
+            parse_misfortunes(os.environ.get("CONDUCTOR_FAIL", "")) if misfortunes is None else misfortunes
+        )
+        self._fate = Fate(asked)
+        self._folder = state / "fake-images" if state else None
+        self._images: dict[str, BuiltImage] = {}
+        self.builds: list[str] = []
+        """The names that were really built, in order."""
+
+    async def content_key(self, checkout: str, build: Build) -> str:
+        """Work it out from the files of the context, in full."""
+        digest = hashlib.sha256(repr(build).encode())
+        context = Path(checkout) / build.context
+        for path in sorted(context.rglob("*")) if context.is_dir() else ():
+            if path.is_file() and ".git" not in path.relative_to(context).parts:
+                digest.update(f"{path.relative_to(context)}\0".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    async def find(self, key: str) -> BuiltImage | None:
+        """Return it if it was built."""
+        known = key in self._images or (self._folder is not None and (self._folder / key).exists())
+        return _image(key) if known else None
+
+    async def build(
+        self,
+        checkout: str,  # noqa: ARG002 -- nothing is read
+        build: Build,
+        *,
+        key: str,
+        name: str,
+        labels: dict[str, str],  # noqa: ARG002 -- nothing bears them
+        on_line: OnLine,
+    ) -> BuiltImage:
+        """Say two lines, and it is there."""
+        await on_line(f"STEP 1/1: {build.dockerfile}")
+        if self._fate.of("build", name):
+            await on_line("STEP 1/1 failed, as was asked for")
+            raise RunError(
+                f"building {name} failed",
+                reason="BuildFailed",
+                fault="repository",
+                remedy="Read the build's log; its last lines say why.",
+            )
+        await on_line(f"done {key[:12]}")
+        self.builds.append(name)
+        self._images[key] = _image(key)
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / key).touch()
+        return _image(key)
+
+
+def _image(key: str) -> BuiltImage:
+    return BuiltImage(name="", reference=f"fake/{key[:12]}", digest=f"sha256:{key}")

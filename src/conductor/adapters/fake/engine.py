@@ -1,0 +1,412 @@
+"""The fake engine: the verbs of `ports.engine` on a machine that nobody has to own.
+
+Containers do what their commands say, as far as `shell` knows them; others listen for ever, and test jobs pass one test. What goes wrong
+is asked for by `CONDUCTOR_FAIL` (see `misfortunes`).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import tarfile
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+from conductor.adapters.fake import performance
+from conductor.adapters.fake.clock import PassingClock
+from conductor.adapters.fake.machine import Life, Machine, Namespace, Namespaces, Workload
+from conductor.adapters.fake.misfortunes import Fate, Misfortune, parse_misfortunes
+from conductor.adapters.fake.shell import FOREVER, play
+from conductor.domain.account import Entry
+from conductor.domain.globs import matches
+from conductor.domain.lease import Lease, NamespaceInfo
+from conductor.domain.report import LogLine
+from conductor.domain.stack import Job, Service, Stack
+from conductor.domain.states import Phase, States
+from conductor.errors import NotFoundError, UnreachableError
+from conductor.ports.clock import Clock
+from conductor.ports.engine import Diagnosis, ExecResult, Place
+
+TICK = timedelta(milliseconds=50)
+"""How often a watcher looks."""
+
+BEARABLE_LOSS = timedelta(seconds=30)
+"""How long an engine may be silent before whoever watches is told."""
+
+TIMED_OUT = 124
+FIRST_PORT = 20_000
+
+
+class FakeEngine:
+    """An engine that needs nothing. `state` is a folder, for what outlives this process; engines that share a `machine` share it too."""
+
+    name = "fake"
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        *,
+        instance: str = "fake",
+        machine: Machine | None = None,
+        clock: Clock | None = None,
+        misfortunes: Iterable[Misfortune] | None = None,
+    ) -> None:
+        self._machine = machine or Machine(state / "fake-engine.json" if state else None)
+        self._instance = instance
+        self._clock: Clock = clock or PassingClock()
+        asked = (
+            parse_misfortunes(os.environ.get("CONDUCTOR_FAIL", "")) if misfortunes is None else misfortunes
+        )
+        self._fate = Fate(asked)
+        self._gone_until: datetime | None = None
+
+    def leave(self, duration: timedelta) -> None:
+        """Stop answering for so long."""
+        self._gone_until = self._clock.now() + duration
+
+    def unsupported(self, stack: Stack, jobs: Sequence[Job] = ()) -> tuple[Entry, ...]:  # noqa: ARG002 -- it can do all
+        """List nothing: it only plays."""
+        return ()
+
+    def render(self, place: Place, stack: Stack, jobs: Sequence[Job] = ()) -> Sequence[Mapping[str, object]]:
+        """Show what would be played."""
+        workloads = [(service, "service") for service in stack.services]
+        workloads += [(job.workload, "job") for job in jobs]
+        shown: list[Mapping[str, object]] = [{"namespace": place.namespace, "run": place.run}]
+        for service, kind in workloads:
+            shown.append(
+                {
+                    "kind": kind,
+                    "name": service.name,
+                    "image": service.image,
+                    "secrets": list(service.secret_keys),
+                }
+            )
+        return shown
+
+    async def create_namespace(self, place: Place, lease: Lease) -> None:
+        """Make it, or renew its mark."""
+        self._answer()
+        with self._machine.change() as namespaces:
+            known = namespaces.get(place.namespace)
+            namespaces[place.namespace] = (
+                replace(known, lease=lease)
+                if known
+                else Namespace(
+                    name=place.namespace,
+                    instance=self._instance,
+                    run=place.run,
+                    created_at=self._clock.now(),
+                    lease=lease,
+                )
+            )
+
+    async def apply(self, place: Place, stack: Stack, service: Service) -> None:
+        """Let it begin, unless it has."""
+        self._befallen()
+        played = performance.of_service(stack, service, self._fate.of("deploy", service.name))
+        self._put(
+            place, stack, Workload(service=service, kind="service", performance=played, lives=self._life())
+        )
+
+    async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
+        """Let it begin, unless it has."""
+        self._answer()
+        played = performance.of_job(job.workload, job.reports, self._fate.of("tests", job.workload.name))
+        self._put(
+            place, stack, Workload(service=job.workload, kind="job", performance=played, lives=self._life())
+        )
+
+    async def stop(self, place: Place, workload: str, *, grace: timedelta) -> None:  # noqa: ARG002 -- they go at once
+        """Cut it off, if it runs."""
+        self._answer()
+        self._change(place, workload, self._cut)
+
+    async def watch(self, place: Place) -> AsyncGenerator[States, None]:
+        """Yield states as they change."""
+        before: States | None = None
+        silent_since: datetime | None = None
+        while True:
+            try:
+                states = await self.states(place)
+                silent_since = None
+            except UnreachableError:
+                silent_since = silent_since or self._clock.now()
+                if self._clock.now() - silent_since > BEARABLE_LOSS:
+                    raise
+                states = before or {}
+            if silent_since is None and states != before:
+                before = states
+                yield states
+            await self._clock.sleep(TICK)
+
+    async def states(self, place: Place) -> States:
+        """Return them now; none where there is no such namespace."""
+        self._answer()
+        now = self._clock.now()
+        return {name: workload.state(now) for name, workload in self._workloads(place).items()}
+
+    async def logs(
+        self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield what it has written, and with `follow` what it writes."""
+        while True:
+            self._answer()
+            found = self._workloads(place).get(workload)
+            now = self._clock.now()
+            for line in found.lines(now) if found else ():
+                if since is None or line.at > since:
+                    since = line.at
+                    yield line
+            if not follow or found is None or found.state(now).phase in (Phase.ENDED, Phase.SLEEPING):
+                return
+            await self._clock.sleep(TICK)
+
+    async def exec(
+        self,
+        place: Place,
+        workload: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: timedelta | None = None,
+    ) -> ExecResult:
+        """Play the command in it."""
+        found = self._running(place, workload)
+        files = {
+            name: base64.b64decode(text).decode(errors="replace") for name, text in found.content().items()
+        }
+        plain = {name: value for name, value in found.service.environment.items() if isinstance(value, str)}
+        course = play(command, plain, files=files, stdin=stdin.decode(errors="replace"))
+        if timeout is not None and course.seconds > timeout.total_seconds():
+            await self._clock.sleep(timeout)
+            return ExecResult(exit_code=TIMED_OUT, stdout=b"", stderr=b"")
+        if course.seconds != FOREVER:
+            await self._clock.sleep(timedelta(seconds=course.seconds))
+        changed = {name: text for name, text in course.files.items() if files.get(name) != text}
+        if changed:
+            self._change(
+                place, workload, lambda one: replace(one, files={**one.files, **performance.packed(changed)})
+            )
+        return ExecResult(
+            exit_code=course.exit_code,
+            stdout=_text(course.lines, "stdout"),
+            stderr=_text(course.lines, "stderr"),
+        )
+
+    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:  # noqa: ARG002
+        """Play the command in it and write what it says."""
+        result = await self.exec(place, workload, command)
+        os.write(1, result.stdout)
+        os.write(2, result.stderr)
+        return result.exit_code
+
+    async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:
+        """Unpack it there."""
+        self._answer()
+        self._existing(place, workload)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            files = {
+                str(PurePosixPath(path) / member.name): file.read()
+                for member in tar
+                if member.isfile() and (file := tar.extractfile(member)) is not None
+            }
+        self._change(
+            place, workload, lambda one: replace(one, files={**one.files, **performance.packed(files)})
+        )
+
+    async def copy_out(self, place: Place, workload: str, path: str) -> AsyncGenerator[bytes, None]:
+        """Yield an archive of a file or a folder, names relative to what it is in."""
+        self._answer()
+        found = self._existing(place, workload).content()
+        top = PurePosixPath(path)
+        wanted = {
+            str(PurePosixPath(name).relative_to(top.parent)): text
+            for name, text in found.items()
+            if PurePosixPath(name) == top or top in PurePosixPath(name).parents
+        }
+        if not wanted:
+            raise NotFoundError(
+                f"there is no {path} in {workload}", remedy="Look at it with `conductor stacks exec`."
+            )
+        yield _archive(wanted)
+
+    async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes, None]:
+        """Yield an archive of what the job's globs match."""
+        self._answer()
+        found = self._workloads(place).get(job.workload.name)
+        globs = (*job.reports, *job.artifacts)
+        top = job.workload.working_dir or "/"
+        names = {name: name.removeprefix(top).lstrip("/") for name in (found.content() if found else {})}
+        wanted = {
+            short: found.content()[name]
+            for name, short in names.items()
+            if found and any(matches(glob, name) or matches(glob, short) for glob in globs)
+        }
+        yield _archive(wanted)
+
+    async def url_of(self, place: Place, service: str, port: int) -> str:
+        """Return an address at which nothing listens, always the same."""
+        found = self._running(place, service)
+        for published in place.publish:
+            target, _, host = published.partition("=")
+            if target == f"{service}:{port}" and host:
+                return f"127.0.0.1:{host}"
+        declared = {*found.service.expose, *(one.target for one in found.service.ports)}
+        if declared and port not in declared:
+            raise NotFoundError(
+                f"port {port} of {service} cannot be reached", remedy="Name one that it opens."
+            )
+        return f"127.0.0.1:{FIRST_PORT + port % FIRST_PORT}"
+
+    async def sleep(self, place: Place) -> None:
+        """Stop what runs, and remember that it sleeps."""
+        self._answer()
+        now = self._clock.now()
+        for name, workload in self._workloads(place).items():
+            if workload.state(now).phase is not Phase.ENDED:
+                self._change(place, name, lambda one: replace(self._cut(one), asleep=True))
+
+    async def wake(self, place: Place, service: str) -> None:
+        """Begin another life, if it sleeps."""
+        self._answer()
+        self._change(
+            place,
+            service,
+            lambda one: replace(one, asleep=False, lives=(*one.lives, *self._life())) if one.asleep else one,
+        )
+
+    async def mark(self, lease: Lease) -> None:
+        """Write the lease on its namespace."""
+        self._answer()
+        with self._machine.change() as namespaces:
+            known = self._mine(namespaces).get(lease.namespace)
+            if known is None:
+                raise _no_namespace(lease.namespace)
+            namespaces[lease.namespace] = replace(known, lease=lease)
+
+    async def namespaces(self) -> Sequence[NamespaceInfo]:
+        """List this instance's."""
+        self._answer()
+        return [
+            NamespaceInfo(
+                name=one.name,
+                run=one.run,
+                lease=one.lease,
+                created_at=one.created_at,
+                workloads=len(one.workloads),
+            )
+            for one in self._mine(self._machine.look()).values()
+        ]
+
+    async def delete_namespace(self, namespace: str) -> int:
+        """Remove it and count: itself, its workloads and volumes."""
+        self._answer()
+        with self._machine.change() as namespaces:
+            if namespace not in self._mine(namespaces):
+                return 0
+            gone = namespaces.pop(namespace)
+        return 1 + len(gone.workloads) + len(gone.volumes)
+
+    async def diagnose(self) -> Sequence[Diagnosis]:
+        """Say that it is there."""
+        return [
+            Diagnosis(subject="engine", ok=not self._is_gone(), detail="the fake engine: nothing really runs")
+        ]
+
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""
+
+    def _life(self) -> tuple[Life, ...]:
+        return (Life(began_at=self._clock.now()),)
+
+    def _cut(self, workload: Workload) -> Workload:
+        now = self._clock.now()
+        if workload.asleep or workload.state(now).phase is Phase.ENDED:
+            return workload
+        return replace(workload, lives=(*workload.lives[:-1], replace(workload.lives[-1], cut_at=now)))
+
+    def _put(self, place: Place, stack: Stack, workload: Workload) -> None:
+        with self._machine.change() as namespaces:
+            known = self._mine(namespaces).get(place.namespace)
+            if known is None:
+                raise _no_namespace(place.namespace)
+            adopted = known.workloads.get(workload.service.name, workload)
+            namespaces[place.namespace] = replace(
+                known,
+                workloads={**known.workloads, workload.service.name: adopted},
+                volumes=tuple(volume.name for volume in stack.volumes),
+            )
+
+    def _change(self, place: Place, name: str, change: Callable[[Workload], Workload]) -> None:
+        """Change a workload, if it is there."""
+        with self._machine.change() as namespaces:
+            known = self._mine(namespaces).get(place.namespace)
+            if known and name in known.workloads:
+                workloads = {**known.workloads, name: change(known.workloads[name])}
+                namespaces[place.namespace] = replace(known, workloads=workloads)
+
+    def _mine(self, namespaces: Namespaces) -> Namespaces:
+        return {name: one for name, one in namespaces.items() if one.instance == self._instance}
+
+    def _workloads(self, place: Place) -> Mapping[str, Workload]:
+        known = self._mine(self._machine.look()).get(place.namespace)
+        return known.workloads if known else {}
+
+    def _existing(self, place: Place, name: str) -> Workload:
+        found = self._workloads(place).get(name)
+        if found is None:
+            raise NotFoundError(
+                f"there is no {name} in {place.namespace}",
+                remedy="`conductor stacks list` shows what there is.",
+            )
+        return found
+
+    def _running(self, place: Place, name: str) -> Workload:
+        self._answer()
+        found = self._existing(place, name)
+        if not found.runs(self._clock.now()):
+            raise NotFoundError(
+                f"{name} does not run in {place.namespace}", remedy="`conductor stacks list` shows what does."
+            )
+        return found
+
+    def _befallen(self) -> None:
+        self._answer()
+        for misfortune in self._fate.of("engine", "engine"):
+            if misfortune.what == "gone" and self._gone_until is None:
+                self.leave(misfortune.lasts)
+                self._answer()
+
+    def _is_gone(self) -> bool:
+        return self._gone_until is not None and self._clock.now() < self._gone_until
+
+    def _answer(self) -> None:
+        if self._is_gone():
+            raise UnreachableError(
+                "the fake engine does not answer, as was asked for", remedy="Wait: it comes back."
+            )
+
+
+def _no_namespace(name: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no namespace {name}", remedy="`conductor stacks list` names those there are."
+    )
+
+
+def _text(lines: Iterable[tuple[float, str, str]], stream: str) -> bytes:
+    return "".join(f"{text}\n" for _, written_to, text in lines if written_to == stream).encode()
+
+
+def _archive(files: Mapping[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, text in sorted(files.items()):
+            content = base64.b64decode(text)
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
