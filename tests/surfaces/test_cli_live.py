@@ -44,7 +44,7 @@ shop-k3v9qd  acme/shop  run-integration-tests @ 3f2a91c on 12-orders       2.0 s
     ▸ backend               0.9 s  building                               ━━━━━━
     ✓ frontend              0.5 s  unchanged                              ━━━
     ▸ tests/tests           0.9 s  building                               ━━━━━━
-▸ services                  0.9 s  1 of 2 ready                           ━━━━━━
+▸ services                  0.9 s  1 ready, 1 not                         ━━━━━━
     ▸ redis                 0.6 s  awaiting health                          ━━━━
     ✓ mailhog               0.0 s  running                                  ━
 · tests
@@ -61,7 +61,7 @@ shop-k3v9qd  acme/shop  run-integration-tests @ 3f2a91c on 12-orders        15 s
 ✓ namespace                 0.3 s                                  ━
 ✓ secrets                   0.1 s                                  ━
 ✓ builds                     11 s  3 of 3, 1 unchanged             ━━━━━━━━━━
-✓ services                  9.2 s  4 of 4 ready                    ━━━━━━━━
+✓ services                  9.2 s  4 ready                         ━━━━━━━━
 ▸ tests                     2.6 s  running                                   ━━━
     │ PASS orders/0.test.js
     │ PASS orders/1.test.js
@@ -81,7 +81,7 @@ shop-k3v9qd  acme/shop  run-integration-tests @ 3f2a91c on 12-orders        21 s
 ✓ namespace                 0.3 s                                  ━
 ✓ secrets                   0.1 s                                  ━
 ✓ builds                     11 s  3 of 3, 1 unchanged             ━━━━━━━
-✓ services                  9.2 s  4 of 4 ready                    ━━━━━━
+✓ services                  9.2 s  4 ready                         ━━━━━━
 ✗ tests                     7.6 s  14 passed, 2 failed, 1 skipped         ━━━━━
 ✓ capture                   0.5 s                                              ━
 ✗ verdict                          failed (TestsFailed)\
@@ -96,7 +96,7 @@ shop-k3v9qd  acme/shop  run-integration-tests @ 3f2a91c on 12-orders        15 s
 ✓ namespace                 0.3 s                                  ━
 ✓ secrets                   0.1 s                                  ━
 ✓ builds                     11 s  3 of 3, 1 unchanged             ━━━━━━━━━━
-✓ services                  9.2 s  4 of 4 ready                    ━━━━━━━━
+✓ services                  9.2 s  4 ready                         ━━━━━━━━
 ▸ tests                     2.6 s  running                                   ━━━
     │ PASS orders/3.test.js
     │ PASS orders/4.test.js\
@@ -114,7 +114,7 @@ shop-k3v9qd  acme/shop  run-integrati… 2.0 s
     ▸ backend          0.9 s  building
     ✓ frontend         0.5 s  unchanged
     ▸ tests/tests      0.9 s  building
-▸ services             0.9 s  1 of 2 ready
+▸ services             0.9 s  1 ready, 1 not
     ▸ redis            0.6 s  awaiting heal…
     ✓ mailhog          0.0 s  running
 · tests

@@ -40,7 +40,7 @@ shop-k3v9qd: acme/shop run-integration-tests @ 3f2a91c on 12-orders
     20.0s  suite    tests: 14 passed, 2 failed, 1 skipped in 7.6 s
     20.0s  note     The default branch has no .conductor.yaml yet.
     20.5s  step     capture-logs: done in 0.5 s
-    20.6s  stack    kept until 2026-11-24T12:00:20+00:00
+    20.6s  stack    kept until 2026-11-24 12:00 UTC
     20.7s  verdict  failed (TestsFailed)
     20.7s           2 of 17 tests failed
     20.7s           Read the failures below.\

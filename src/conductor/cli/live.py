@@ -190,7 +190,7 @@ def _summary(stage: Stage) -> str:
         unchanged = sum(1 for row in rows if row.detail == "unchanged")
         return f"{done} of {len(rows)}" + (f", {unchanged} unchanged" if unchanged else "")
     if stage.name == SERVICES:
-        return f"{done} of {len(rows)} ready"
+        return f"{done} ready" + (f", {len(rows) - done} not" if done < len(rows) else "")
     return rows[0].detail if len(rows) == 1 else f"{done} of {len(rows)} passed"
 
 

@@ -42,6 +42,10 @@ def _texts(event: Event) -> Iterator[tuple[str, str]]:
         yield from ((topic, on_one_line(text)) for topic, text in say(event) if text)
 
 
+_TOLD_OTHERWISE = frozenset({"start-run", "make-image", "start-tests", "await-tests"})
+"""Steps whose doings have events of their own."""
+
+
 def _took(event: Event) -> str:
     seconds = event.data.get("seconds")
     return f" in {duration(float(seconds))}" if seconds is not None else ""
@@ -53,6 +57,8 @@ def _of(event: Event) -> str:
 
 def _step_ended(event: Event) -> Iterator[tuple[str, str]]:
     error = event.data.get("error")
+    if step_name(event) in _TOLD_OTHERWISE and not error:
+        return
     how = f"failed{_took(event)}: {error}" if error else f"done{_took(event)}"
     yield "step", f"{step_name(event)}{_of(event)}: {how}"
 
@@ -76,8 +82,9 @@ def _ended(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def _lease(event: Event) -> Iterator[tuple[str, str]]:
-    until = event.data.get("expires_at")
-    yield "stack", f"{event.data.get('status', 'kept')}{f' until {until}' if until else ''}"
+    end = event.data.get("expires_at")
+    until = f" until {datetime.fromisoformat(str(end)):%Y-%m-%d %H:%M %Z}" if end else ", pinned"
+    yield "stack", f"{event.data.get('status', 'kept')}{until}"
 
 
 _SAYINGS: Mapping[Kind, Callable[[Event], Iterator[tuple[str, str]]]] = {

@@ -40,13 +40,20 @@ def written(report: Report, form: str) -> str:
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print it for people: the verdict in its colour, headings bold, nothing cut."""
+    """Print it for people: the verdict in its colour, headings bold, nothing cut.
+
+    Where the beginning has scrolled out of the terminal, the verdict is said once more.
+    """
     from rich.text import Text
 
+    colour = VERDICT_STYLES.get(report.outcome.verdict, "bold")
     first, *lines = to_text(report).rstrip("\n").split("\n")
-    console.print(Text(first, VERDICT_STYLES.get(report.outcome.verdict, "bold")), soft_wrap=True)
+    console.print(Text(first, colour), soft_wrap=True)
     for line in lines:
         console.print(Text(line, "" if line.startswith(" ") else "bold"), soft_wrap=True)
+    if console.is_terminal and len(lines) >= console.height:
+        console.print()
+        console.print(Text(first, colour), soft_wrap=True)
 
 
 def outcome_line(outcome: Outcome) -> str:

@@ -74,7 +74,8 @@ def suite_text(data: Mapping[str, object]) -> str:
 
 def verdict_text(data: Mapping[str, object]) -> str:
     """Say how a run ended: the verdict, and in brackets the reason word and what it is about."""
-    why = [str(data[name]) for name in ("reason", "subject_of_outcome") if data.get(name)]
+    about = ("reason", "subject_of_outcome") if data.get("reason") else ()
+    why = [str(data[name]) for name in about if data.get(name)]
     return f"{data.get('verdict')} ({', '.join(why)})" if why else str(data.get("verdict"))
 
 

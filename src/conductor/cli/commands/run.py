@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from conductor.cli.arguments import duration, published, variable
+from conductor.cli.notice import Notice
 from conductor.cli.session import running
 
 if TYPE_CHECKING:
@@ -76,33 +78,39 @@ def run(  # noqa: PLR0917 -- what is typed, not what is called
     """
     if no_cleanup and cleanup not in (None, "keep"):
         raise typer.BadParameter(f"--no-cleanup and --cleanup {cleanup} contradict each other.")
-    from conductor.domain.run import Cleanup
-    from conductor.operations.start_run import RunRequest
-
     rule = "keep" if no_cleanup else cleanup
-    asked = RunRequest(
-        location=_location(location),
-        ref=ref,
-        environment=environment,
-        cleanup=Cleanup(rule) if rule else None,
-        keep_for=keep_for,
-        env_files=tuple(str(file.absolute()) for file in env_files or ()),
-        variables=tuple(variable(text) for text in variables or ()),
-        publish=tuple(publish or ()),
-    )
+    pairs = tuple(variable(text) for text in variables or ())
+
+    def asked() -> RunRequest:
+        from conductor.domain.run import Cleanup
+        from conductor.operations.start_run import RunRequest
+
+        return RunRequest(
+            location=_location(location),
+            ref=ref,
+            environment=environment,
+            cleanup=Cleanup(rule) if rule else None,
+            keep_for=keep_for,
+            env_files=tuple(str(file.absolute()) for file in env_files or ()),
+            variables=pairs,
+            publish=tuple(publish or ()),
+        )
+
     raise typer.Exit(_carry_out(context, asked, as_json=as_json))
 
 
-def _carry_out(context: typer.Context, asked: RunRequest, *, as_json: bool) -> int:
-    from conductor.cli.accompany import accompany
-    from conductor.operations import start_run
+def _carry_out(context: typer.Context, asked: Callable[[], RunRequest], *, as_json: bool) -> int:
+    with Notice("starting ...", as_json=as_json) as notice:
+        from conductor.cli.accompany import accompany
+        from conductor.operations import start_run
 
-    async def work(app: App) -> int:
-        run = await start_run.request(app.world, asked)
-        handle = await start_run.start_or_resume(app.world, run)
-        return (await accompany(app, run, handle, as_json=as_json)).exit_code
+        async def work(app: App) -> int:
+            run = await start_run.request(app.world, asked())
+            handle = await start_run.start_or_resume(app.world, run)
+            notice.clear()
+            return (await accompany(app, run, handle, as_json=as_json)).exit_code
 
-    return running(context, work)
+        return running(context, work)
 
 
 def _location(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from conductor.cli.commands.options import AsJson, Follow, NamedRun, RunId, Tail
+from conductor.cli.notice import Notice
 from conductor.cli.session import reading, running
 
 if TYPE_CHECKING:
@@ -181,14 +182,17 @@ def resume(
     ] = False,
 ) -> None:
     """Go on with a run whose process is gone, where it was."""
-    from conductor.cli.accompany import accompany
-    from conductor.operations import start_run
+    with Notice("resuming ...", as_json=as_json) as notice:
+        from conductor.cli.accompany import accompany
+        from conductor.operations import start_run
 
-    async def work(app: App) -> int:
-        run, handle = await start_run.resume(app.world, name)
-        return (await accompany(app, run, handle, as_json=as_json)).exit_code
+        async def work(app: App) -> int:
+            run, handle = await start_run.resume(app.world, name)
+            notice.clear()
+            return (await accompany(app, run, handle, as_json=as_json)).exit_code
 
-    raise typer.Exit(running(context, work))
+        code = running(context, work)
+    raise typer.Exit(code)
 
 
 @app.command()

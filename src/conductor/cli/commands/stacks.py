@@ -30,7 +30,13 @@ ServiceName = Annotated[
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
+def list_(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Only that run's; all where none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List them, first to end first."""
     from conductor.cli.output import console, print_json
     from conductor.cli.tables import stacks_table
@@ -38,6 +44,9 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(app: App) -> None:
         views = await stacks.list_stacks(app.world)
+        if name:
+            wanted = await stacks.find(app.world, name)
+            views = [view for view in views if view.info.name == wanted.name]
         if as_json:
             print_json(views)
         else:
