@@ -13,7 +13,8 @@ from conductor.errors import ConductorError, NotFoundError, RunError, Unreachabl
 
 _AWAY = re.compile(
     r"could not resolve|couldn't connect|failed to connect|connection (refused|reset|timed out)|timed out"
-    r"|network is unreachable|gnutls_|ssl (connect|certificate|error|routines)|server certificate|returned error: (5\d\d|429)|early eof|hung up unexpectedly"
+    r"|network is unreachable|gnutls_|ssl (connect|certificate|error|routines)|server certificate"
+    r"|returned error: (5\d\d|429)|early eof|hung up unexpectedly"
 )
 _CLOSED = re.compile(
     r"authentication failed|could not read (username|password)|returned error: 40[13]|invalid credentials"
