@@ -182,6 +182,10 @@ def test_several_documents_are_read_where_they_are_meant():
     assert documents[1].mark(("b",)) == Mark(3, 4)
 
 
+def test_a_line_of_dashes_at_the_end_begins_no_second_document():
+    assert data("---\na: 1\n---\n") == {"a": 1}
+
+
 def test_anchors_end_with_their_document():
     with pytest.raises(ConfigurationError, match="there is no anchor `a`"):
         read_documents("a: &a 1\n---\nb: *a\n", file="a.yml")

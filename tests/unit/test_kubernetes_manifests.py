@@ -304,7 +304,8 @@ def test_a_limit_reserves_only_a_little_of_itself():
     }
     asked = Resources(reserved_cpus=0.25, reserved_memory_bytes=1024**2)
     assert container(Service(name="a", image="x", resources=asked))["resources"] == {
-        "requests": {"cpu": "250m", "memory": "1048576"}
+        "limits": {"cpu": "2000m", "memory": "1073741824"},
+        "requests": {"cpu": "250m", "memory": "1048576"},
     }
 
 

@@ -160,6 +160,11 @@ def test_a_repository_only_for_workspaces_needs_no_tests():
         (suite("cpus: many"), "2:27 `tests.cpus` must be a number, not `many`"),
         (suite("env: {A: [1]}"), "2:30 `tests.env.A` must be text, not a list"),
         (suite("image: x, service: y"), "2:31 `tests` has `image` and `service` / Keep one of them."),
+        (
+            suite("env: {A B: x}"),
+            "2:27 `tests.env.A B`: `A B` is no name of a variable: letters, digits and `_`, not starting with a digit",
+        ),
+        (suite("service: a/b"), "2:30 `tests.service`: `a/b` is no name: letters, digits, `.`, `_` and `-`"),
         (suite("image: -x"), "2:28 `tests.image`: `-x` is no reference to an image, such as `registry.example/dev:1.4`"),
         (suite("rerun: a"), "2:28 `rerun` would run all tests again / Put `{files}` or `{names}` where the failed tests belong."),
         (suite("build: {context: ../x}"), "2:38 `tests.build.context`: `../x` leads out with `..`: paths stay where they start"),
@@ -190,6 +195,12 @@ def test_a_repository_only_for_workspaces_needs_no_tests():
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_words_with_place_and_remedy(text: str, problem: str):
     assert problems(text) == [problem]
+
+
+def test_what_would_steer_a_terminal_is_in_no_name_and_no_message():
+    said = problems(suite('image: "\\e[31m"') + '\nsecrets: [{name: A, for: ["\\u202ex"]}]\n"\\e[2J": 1\n')
+    assert len(said) == 3
+    assert not any("\x1b" in text or "\u202e" in text for text in said)
 
 
 def test_a_suite_without_any_image_is_told_what_to_write():

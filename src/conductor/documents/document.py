@@ -83,12 +83,16 @@ class Document:
 
 
 def read_document(content: bytes | str, *, file: str, tags: Sequence[str] = ()) -> Document:
-    """Read one document; an empty file is a document of None. Raises `ConfigurationError` with every problem found."""
+    """Read one document; an empty file is a document of None. Raises `ConfigurationError` with every problem found.
+
+    Empty documents beside it (a `---` at the end) do not count.
+    """
     documents = read_documents(content, file=file, tags=tags)
-    if len(documents) > 1:
+    meant = [document for document in documents if document.data is not None] or documents[:1]
+    if len(meant) > 1:
         remedy = "Keep one of them in this file."
-        raise ConfigurationError([documents[1].problem((), "a second document begins here", remedy=remedy)])
-    return documents[0]
+        raise ConfigurationError([meant[1].problem((), "a second document begins here", remedy=remedy)])
+    return meant[0]
 
 
 def read_documents(content: bytes | str, *, file: str, tags: Sequence[str] = ()) -> tuple[Document, ...]:

@@ -24,6 +24,8 @@ _WANTED = {
     "enum": "one of keep, on-success, always",
 }
 _BOUNDS = {"greater_than": "more than {gt:g}", "less_than_equal": "{le:g} at most"}
+_KEY = "[key]"
+"""How the model's errors say that a key is wrong, not its value."""
 _NAMED = {"string_too_short", "too_short"}
 
 
@@ -41,7 +43,7 @@ def path_of(location: Path, data: Any) -> Path:
     """
     path: list[str | int] = []
     for part in location:
-        if isinstance(part, int) and not isinstance(data, list):
+        if part == _KEY or (isinstance(part, int) and not isinstance(data, list)):
             continue
         path.append(part)
         if isinstance(data, dict):
@@ -70,8 +72,10 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         case "missing":
             return _missing(path, document)
         case "value_error":
-            said = str(details["ctx"]["error"])
-            return document.problem(path, f"{name} {said}" if said.startswith("must") else f"{name}: {said}")
+            said, key = str(details["ctx"]["error"]), details["loc"][-1] == _KEY
+            return document.problem(
+                path, f"{name} {said}" if said.startswith("must") else f"{name}: {said}", key=key
+            )
         case kind_of if kind_of in _BOUNDS:
             return document.problem(path, f"{name} must be {_BOUNDS[kind_of].format(**details['ctx'])}")
         case kind_of if kind_of in _NAMED:

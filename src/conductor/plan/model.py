@@ -56,8 +56,10 @@ Command = Annotated[
     BeforeValidator(words.command),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, _TEXTS]}),
 ]
+Word = Annotated[str, BeforeValidator(words.word), _text(words.WORD, "backend")]
+Variable = Annotated[str, BeforeValidator(words.variable)]
 Texts = Annotated[
-    dict[str, str],
+    dict[Variable, str],
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
 ]
 
@@ -100,7 +102,7 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known_keys(cls)}
 
 
-def known_keys(section: type[BaseModel]) -> list[str]:
+def known_keys(section: type[BaseModel]) -> list[Word]:
     """List the keys of a section, as they are written."""
     return [field.alias or name for name, field in section.model_fields.items()]
 
@@ -127,7 +129,7 @@ class SuiteSection(Section):
     """The test image is built. Without `build`, `image` and `service`: of `Dockerfile.test` where there is one, else of `Dockerfile`."""
     image: Image | None = None
     """The test image is there already."""
-    service: Annotated[str, Field(min_length=1)] | None = None
+    service: Word | None = None
     """The suite takes the place of this service of the compose file, with its image, environment and mounts."""
     command: Command
     """What runs the tests: text (run by the shell of the image) or a list of arguments. Exit code 0 is passed."""
@@ -161,7 +163,7 @@ class StackSection(Section):
         domain.DEFAULT_COMPOSE
     ]
     """The compose file, or several: later ones override earlier ones."""
-    profiles: Annotated[list[str], BeforeValidator(as_list), _OneOrMany()] = []
+    profiles: Annotated[list[Word], BeforeValidator(as_list), _OneOrMany()] = []
     """Profiles of the compose file that are enabled."""
     ready_timeout: Duration = timedelta(minutes=5)
     """How long the stack may take to get ready. Longer is a broken run (`NotReady`)."""
@@ -172,7 +174,7 @@ class SecretSection(Section):
 
     name: SecretName
     """Its name in GitHub Secrets, without the suffix of the environment: `KEY` is taken from `KEY_QA`."""
-    consumers: Annotated[list[str], Field(min_length=1), BeforeValidator(as_list), _OneOrMany()] | None = (
+    consumers: Annotated[list[Word], Field(min_length=1), BeforeValidator(as_list), _OneOrMany()] | None = (
         Field(default=None, alias="for")
     )
     """`tests`, `workspace`, or names of services; nobody else gets it. Without it: every one of them."""
@@ -181,7 +183,7 @@ class SecretSection(Section):
 class WorkspaceSection(Section):
     """What a development environment is made of."""
 
-    template: Annotated[str, Field(min_length=1)] | None = None
+    template: Word | None = None
     """The Coder template."""
     image: Image | None = None
     """The prebuilt development image. Read from the default branch."""

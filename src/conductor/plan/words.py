@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from conductor.documents.text import quoted
+from conductor.documents.text import quoted, shown
 
 DURATION = r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?"
 SIZE = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s?(b|k|kb|ki|kib|m|mb|mi|mib|g|gb|gi|gib)"
 NAME = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 ENVIRONMENT = r"[a-z][a-z0-9_]{0,19}"
+WORD = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_.-]{0,199}"
 SUITE_NAME = r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}"
 IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}"
 TAG_PATTERN = r"[A-Za-z0-9_+*][^\s\\~^:?\[\x00-\x20\x7f]{0,199}"
@@ -110,6 +112,24 @@ def image(value: object) -> str:
     return text
 
 
+def word(value: object) -> str:
+    """Read the name of a service, a profile or a template."""
+    text = _text(value, "a name")
+    if not re.fullmatch(WORD, text):
+        raise ValueError(f"{quoted(text)} is no name: letters, digits, `.`, `_` and `-`")
+    return text
+
+
+def variable(value: object) -> str:
+    """Read the name of a variable, a build argument or a parameter."""
+    text = _text(value, "the name of a variable")
+    if not re.fullmatch(VARIABLE, text):
+        raise ValueError(
+            f"{quoted(text)} is no name of a variable: letters, digits and `_`, not starting with a digit"
+        )
+    return text
+
+
 def tag_pattern(value: object) -> str:
     """Read the pattern of a tag: what git allows in a tag, and `*` for any text.
 
@@ -117,7 +137,7 @@ def tag_pattern(value: object) -> str:
     """
     text = _text(value, "a tag, with `*` for any text")
     wrong = not re.fullmatch(TAG_PATTERN, text) or ".." in text or "//" in text or "@{" in text
-    if wrong or text.endswith((".", "/", ".lock")):
+    if wrong or text.endswith((".", "/", ".lock")) or shown(text) != text:
         raise ValueError(f"{quoted(text)} is no tag that git would take; `*` stands for any text")
     return text
 
@@ -133,7 +153,7 @@ def path(value: object) -> str:
 def glob(value: object) -> str:
     """Read a path or pattern in a container: relative to its working directory, or absolute."""
     text = _text(value, "a path")
-    if not text.strip() or "\\" in text or text.startswith("~") or re.search(r"[\x00-\x1f\x7f]", text):
+    if not text.strip() or "\\" in text or text.startswith("~") or "\n" in text or shown(text) != text:
         raise ValueError(f"{quoted(text)} is no path: write it with `/`, relative to the repository's root")
     if ".." in text.split("/"):
         raise ValueError(f"{quoted(text)} leads out with `..`: paths stay where they start")

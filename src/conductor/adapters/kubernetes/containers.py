@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 
 from conductor.adapters.kubernetes.kube_names import kube_name, secret_name
-from conductor.adapters.kubernetes.site import Manifest
+from conductor.adapters.kubernetes.site import DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, Manifest
 from conductor.domain.stack import Healthcheck, Resources, SecretText, Service
 
 NEVER = 1_000_000
 """Failures after which a startup probe gives up. A kubelet would kill the container then, Compose never does: Conductor judges."""
-_SMALLEST = Resources(reserved_cpus=0.05, reserved_memory_bytes=64 * 1024**2)
+SMALL_CPUS = 0.05
+SMALL_MEMORY_BYTES = 64 * 1024**2
 _PULL = {"missing": "IfNotPresent", "always": "Always", "never": "Never"}
 _HELPER = "CONDUCTOR_SECRET_"
 
@@ -131,18 +132,19 @@ def _probe(check: Healthcheck, every: float, failures: int) -> Manifest:
 
 
 def _resources(asked: Resources) -> Manifest:
-    """Write limits and requests: a limit without a request would reserve all of it, so each brings a small one."""
+    """Write limits and requests: a limit without a request would reserve all of it, so each brings a small one.
+
+    A request without a limit brings one too: the namespace's default might be less than what is asked for.
+    """
     limits: Manifest = {}
     requests: Manifest = {}
-    if asked.cpus:
-        limits["cpu"] = _cpu(asked.cpus)
-    if asked.memory_bytes:
-        limits["memory"] = str(asked.memory_bytes)
-    if cpus := asked.reserved_cpus or (asked.cpus and min(asked.cpus, _SMALLEST.reserved_cpus or 0)):
-        requests["cpu"] = _cpu(cpus)
-    least = _SMALLEST.reserved_memory_bytes or 0
-    if memory := asked.reserved_memory_bytes or (asked.memory_bytes and min(asked.memory_bytes, least)):
-        requests["memory"] = str(memory)
+    if cpus := asked.cpus or (asked.reserved_cpus and max(asked.reserved_cpus, DEFAULT_CPUS)):
+        limits["cpu"] = _cpu(cpus)
+        requests["cpu"] = _cpu(asked.reserved_cpus or min(cpus, SMALL_CPUS))
+    reserved = asked.reserved_memory_bytes
+    if memory := asked.memory_bytes or (reserved and max(reserved, DEFAULT_MEMORY_BYTES)):
+        limits["memory"] = str(memory)
+        requests["memory"] = str(reserved or min(memory, SMALL_MEMORY_BYTES))
     return {key: value for key, value in (("limits", limits), ("requests", requests)) if value}
 
 

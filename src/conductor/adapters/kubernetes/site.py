@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+DEFAULT_CPUS = 2.0
+DEFAULT_MEMORY_BYTES = 1024**3
+"""Limits of a container whose file names none."""
+
 Manifest = dict[str, object]
 """A Kubernetes object, or a part of one, as plain data."""
 
@@ -18,7 +22,9 @@ class Site:
     """Whether pods may reach what is outside of their namespace."""
     callers: tuple[str, ...] = ()
     """Namespaces that may call in: the monitoring's and the ingress's."""
-    default_limits: Mapping[str, str] = field(default_factory=lambda: {"cpu": "2", "memory": "1Gi"})
+    default_limits: Mapping[str, str] = field(
+        default_factory=lambda: {"cpu": f"{DEFAULT_CPUS:g}", "memory": str(DEFAULT_MEMORY_BYTES)}
+    )
     default_requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "50m", "memory": "64Mi"})
     quota: Mapping[str, str] = field(
         default_factory=lambda: {
