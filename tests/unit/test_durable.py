@@ -48,6 +48,7 @@ class Stage:
 
     store: FakeStore = field(default_factory=FakeStore)
     clock: FakeClock = field(default_factory=FakeClock)
+    secrets: FakeSecrets = field(default_factory=lambda: FakeSecrets({"KEY_QA": "hunter2hunter2"}))
     done: list[str] = field(default_factory=list)
     failures: list[ConductorError] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,7 +68,7 @@ def the_stage() -> Stage:
 def stage() -> Any:
     made = Stage()
     _stages.append(made)
-    ports_world.install(SimpleNamespace(clock=made.clock, store=made.store, secrets=FakeSecrets()))  # type: ignore[arg-type]
+    ports_world.install(SimpleNamespace(clock=made.clock, store=made.store, secrets=made.secrets))  # type: ignore[arg-type]
     yield made
     ports_world.install(None)
     _stages.pop()
@@ -117,6 +118,16 @@ async def stumble(run: Run) -> None:
 @durable.step("test-await-build")
 async def await_build(run: Run, build_id: str) -> BuiltImage:
     return await durable.outcome_of(build_id, image)
+
+
+@durable.step("test-start-in-step")
+async def start_in_step(run: Run) -> None:
+    await durable.start(image, run, "base", id="base")
+
+
+@durable.workflow("test-starting-in-step")
+async def starting_in_step(run: Run) -> None:
+    await start_in_step(run)
 
 
 @durable.workflow("test-image")
@@ -267,6 +278,24 @@ async def test_what_cannot_go_well_later_is_tried_once(launched: Stage):
     with pytest.raises(RunError):
         await finish(failing)
     assert launched.done == ["fail"]
+
+
+async def test_a_step_starts_no_workflows(launched: Stage):
+    with pytest.raises(ConductorError, match="children are started by workflows"):
+        await finish(starting_in_step)
+    assert await durable.status_of("base") is None
+
+
+async def test_a_secret_in_an_error_is_written_nowhere(launched: Stage, tmp_path: Path):
+    await launched.secrets.sync(RUN, ["KEY"])
+    launched.failures = [RunError("cannot log in with hunter2hunter2", reason="Error", fault="repository")]
+    with pytest.raises(RunError, match=r"cannot log in with \*\*\*"):
+        await finish(failing)
+    await durable.shutdown()
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("workflows.db*"))  # noqa: ASYNC240
+    assert b"cannot log in with" in written
+    assert b"hunter2" not in written
+    assert "hunter2" not in repr(launched.store.log)
 
 
 async def test_each_step_is_shown_with_its_subject_from_start_to_end(launched: Stage):

@@ -11,13 +11,14 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, WorkflowHandleAsync
+from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from conductor.durable.codec import JsonSerializer
@@ -239,6 +240,9 @@ async def shutdown(*, grace_seconds: float = 5.0) -> None:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting, timeout=grace_seconds)
+    if room.listening:
+        with suppress(StateError):
+            await apart(DBOS.delete_queue_async(room.queue))
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as pool:
         await loop.run_in_executor(pool, DBOS.destroy)
@@ -250,6 +254,8 @@ class _NoNews(logging.Filter):
     """Drops what DBOS says of cut-off tasks: cancelling them is how Conductor stops."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], dbos_error.DBOSAwaitedWorkflowCancelledError):
+            return False
         text = str(record.msg)
         return not any(
             known in text for known in ("Asyncio task cancelled", "was cancelled during", "no longer owned")

@@ -103,6 +103,10 @@ class Handle(Generic[T]):
 async def start(work: Workflow[P, T], run: Run, /, *args: Any, id: str) -> Handle[T]:  # noqa: A002 -- the field's word
     """Start it under that id, as a child where a workflow asks. One that is there already is joined; a dead process's is taken over."""
     room = the_room()
+    if DBOS.step_id is not None:
+        raise RuntimeError(
+            "children are started by workflows: what a step starts would be started again with it"
+        )
     arguments = work.signature.encode_arguments([run, *args])
     try:
         with SetWorkflowID(id):
