@@ -102,7 +102,7 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known_keys(cls)}
 
 
-def known_keys(section: type[BaseModel]) -> list[Word]:
+def known_keys(section: type[BaseModel]) -> list[str]:
     """List the keys of a section, as they are written."""
     return [field.alias or name for name, field in section.model_fields.items()]
 
