@@ -119,13 +119,11 @@ class SqlStore:
 
     async def append(self, event: Event) -> Event:
         """Add to the log under the next number of its run; an event whose (run, key) is there already is left as it was."""
+        known = select(events).where(events.c.run == event.run, events.c.key == event.key)
         for _ in range(_TURNS):
             async with self._writing("recording an event") as connection:
-                query = select(events).where(events.c.run == event.run, events.c.key == event.key)
-                if stored := (await connection.execute(query)).first():
-                    return rows.event(stored)
-                await connection.execute(self._next_event(event))
-                if stored := (await connection.execute(query)).first():
+                added = (await connection.execute(self._next_event(event))).first()
+                if stored := added or (await connection.execute(known)).first():
                     return rows.event(stored)
         raise ConflictError(
             f"recording event {event.key} of {event.run}: too many writers at once",
@@ -233,7 +231,8 @@ class SqlStore:
         given = {name: getattr(event, name) for name in ("run", "key", "at", "kind", "subject", "data")}
         columns = [literal(value, events.c[name].type).label(name) for name, value in given.items()]
         chosen = select(*columns, number.label("seq")).where(events.c.run == event.run)
-        return self._insert(events).from_select([*given, "seq"], chosen).on_conflict_do_nothing()
+        insert = self._insert(events).from_select([*given, "seq"], chosen)
+        return insert.on_conflict_do_nothing().returning(*events.c)
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         if self._engine.dialect.name == "sqlite":
