@@ -104,7 +104,9 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """What the command line answers: 0 passed, 1 failed, 2 misconfigured, 3 broken, 130 cancelled or superseded."""
+        """What the command line answers: 0 passed, 1 failed, 2 misconfigured, 3 broken, 4 unreachable, 130 cancelled or superseded."""
         if self.reason in (Reason.CONFIGURATION, Reason.REFUSED):
             return 2
+        if self.reason is Reason.ENGINE_UNREACHABLE:
+            return 4
         return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.BROKEN: 3}.get(self.verdict, 130)

@@ -202,7 +202,7 @@ async def wake(world: World, name: str) -> Lease:
             if not asleep:
                 break
             for service in asleep:
-                if service.name not in woken and startable(service, states):
+                if service.name not in woken and startable(service, states, stack=blueprint.stack):
                     woken.add(service.name)
                     await world.engine.wake(place, service.name)
             if world.clock.now() > deadline:

@@ -90,7 +90,7 @@ class _Rising:
 
     def start_what_can(self, states: States) -> None:
         for service in self.blueprint.stack.services:
-            if service.name in self.starting or not startable(service, states):
+            if service.name in self.starting or not startable(service, states, stack=self.blueprint.stack):
                 continue
             if (ready := self._with_image(service)) is not None:
                 self.starting[service.name] = self._task(self._start(ready))
