@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from conductor.cli.arguments import duration, moment, published, service_port, variable
+from conductor.cli.arguments import duration, moment, published, service_port, span_until, variable
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ def test_a_time_without_offset_is_local_and_one_with_offset_is_not():
 def test_a_time_that_is_none_is_refused():
     with pytest.raises(typer.BadParameter, match="no time"):
         moment("tomorrow")
+
+
+@pytest.mark.parametrize("days", [-1, 0, 367])
+def test_a_lease_ends_neither_in_the_past_nor_in_another_year(days: int):
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    with pytest.raises(typer.BadParameter, match="366 days"):
+        span_until(now + timedelta(days=days), now=now)
 
 
 def test_a_value_of_a_variable_may_hold_equal_signs_and_be_empty():

@@ -110,3 +110,13 @@ def test_no_order_of_events_is_more_than_the_model_can_take(items: list[Item]):
     for item in items:
         progress = advance(progress, item)
     assert tuple(progress.stages) == STAGES
+
+
+def test_a_step_that_was_cancelled_was_cut_off_and_did_not_fail():
+    progress = Progress(run=RUN)
+    for item in [
+        event(0, Kind.STEP_STARTED, "raise-stack"),
+        event(1, Kind.STEP_ENDED, "raise-stack", error="cancelled"),
+    ]:
+        progress = advance(progress, item)
+    assert progress.stages["services"].state is State.STOPPED

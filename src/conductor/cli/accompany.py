@@ -17,6 +17,7 @@ from conductor.errors import CancelledRunError, NotFoundError
 from conductor.operations import runs, start_run
 from conductor.ports.world import World
 
+CANCELLING = "cancelling: tests get their grace, logs are kept; Ctrl-C again leaves at once"
 LAST_EVENTS_SECONDS = 5.0
 """How long the last events may take to be shown, once the verdict is there."""
 
@@ -56,9 +57,7 @@ class _Company:
 
     def cancel(self) -> None:
         """Begin to stop the run; who waits for it sees how it ends."""
-        self.surface.say(
-            "cancelling: the tests get their grace, logs are kept, the stack goes by its rule; Ctrl-C again to leave at once"
-        )
+        self.surface.say(CANCELLING)
         self._cancelling = asyncio.create_task(start_run.cancel(self._world, self._run.id))
         self._cancelling.add_done_callback(self._tell_failure)
 

@@ -42,6 +42,14 @@ def moment(text: str) -> datetime:
     return read.astimezone(UTC)
 
 
+def span_until(end: datetime, *, now: datetime) -> timedelta:
+    """Say how long it is until then; a time that is past, or more than a year away, was not meant."""
+    span = end - now
+    if not timedelta(0) < span <= LONGEST:
+        raise typer.BadParameter(f"{end:%Y-%m-%d %H:%M %Z} is not within the next 366 days.")
+    return span
+
+
 def variable(text: str) -> tuple[str, str]:
     """Read NAME=VALUE; the value may be empty and may hold further equal signs.
 

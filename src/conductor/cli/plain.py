@@ -42,7 +42,7 @@ def _texts(event: Event) -> Iterator[tuple[str, str]]:
         yield from ((topic, on_one_line(text)) for topic, text in say(event) if text)
 
 
-_TOLD_OTHERWISE = frozenset({"start-run", "make-image", "start-tests", "await-tests"})
+_TOLD_OTHERWISE = frozenset({"start-run", "make-image", "start-tests", "await-tests", "finish-run"})
 """Steps whose doings have events of their own."""
 
 
@@ -83,7 +83,7 @@ def _ended(event: Event) -> Iterator[tuple[str, str]]:
 
 def _lease(event: Event) -> Iterator[tuple[str, str]]:
     end = event.data.get("expires_at")
-    until = f" until {datetime.fromisoformat(str(end)):%Y-%m-%d %H:%M %Z}" if end else ", pinned"
+    until = f" until {datetime.fromisoformat(str(end)):%Y-%m-%d %H:%M %Z}" if end else ""
     yield "stack", f"{event.data.get('status', 'kept')}{until}"
 
 

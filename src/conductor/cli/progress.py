@@ -142,8 +142,8 @@ def _step_ended(progress: Progress, event: Event) -> Progress:
     if stage is None:
         return progress
     still = stage.open_steps - {_step_key(event)}
-    state = State.FAILED if event.data.get("error") else stage.state
-    if state is not State.FAILED and not still:
+    state = _ending(event) or stage.state
+    if state in (State.WAITING, State.RUNNING) and not still:
         state = State.DONE
     ended = event.at if not still else None
     return _with(
@@ -152,6 +152,14 @@ def _step_ended(progress: Progress, event: Event) -> Progress:
             stage, state=state, open_steps=still, ended_at=ended, started_at=stage.started_at or event.at
         ),
     )
+
+
+def _ending(event: Event) -> State | None:
+    """Tell how a step ended that did not go well; a step that was cancelled did not fail."""
+    error = event.data.get("error")
+    if not error:
+        return None
+    return State.STOPPED if error == "cancelled" else State.FAILED
 
 
 def _stage_of(progress: Progress, event: Event) -> Stage | None:

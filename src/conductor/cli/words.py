@@ -93,8 +93,7 @@ def source_text(run: Run) -> str:
 
 
 def state_text(state: object) -> str:
-    """Say how a workload of a standing stack is, in a word or two."""
-    known = {
-        name: getattr(state, name, None) for name in ("phase", "health", "reason", "exit_code", "restarts")
-    }
-    return service_text(known)
+    """Say how a workload of a standing stack is. While nobody watches it no health check runs, so that `starting` says nothing."""
+    names = ("phase", "health", "reason", "exit_code", "restarts")
+    known = {name: getattr(state, name, None) for name in names}
+    return service_text({**known, "health": None if known["health"] == "starting" else known["health"]})

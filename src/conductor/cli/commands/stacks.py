@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conductor.cli.arguments import duration, moment, service_port
+from conductor.cli.arguments import duration, moment, service_port, span_until
 from conductor.cli.commands.options import AsJson, Follow, NamedRun
 from conductor.cli.session import reading
 
@@ -86,6 +86,8 @@ def exec_(
     """Run a command in a service; its exit code is the answer. On a terminal the terminal is the command's."""
     from conductor.operations import stacks
 
+    command = command[1:] if command[0] == "--" else command
+
     async def work(app: App) -> int:
         if sys.stdin.isatty() and sys.stdout.isatty():
             return await stacks.attach(app.world, name, service, command, tty=True)
@@ -145,7 +147,7 @@ def extend(
         if by is not None:
             return await stacks.extend(world, name, by=by)
         assert until is not None  # noqa: S101 -- one of the two is there
-        return await stacks.release(world, name, keep_for=until - world.clock.now())
+        return await stacks.release(world, name, keep_for=span_until(until, now=world.clock.now()))
 
     _change_lease(context, change, as_json=as_json)
 
