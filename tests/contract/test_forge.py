@@ -6,13 +6,14 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from conductor.adapters.folder import FolderForge, Limits
 from conductor.domain.run import Source
-from conductor.errors import NotFoundError, RefusedError, RunError, UsageError
+from conductor.errors import NotFoundError, RefusedError, RunError, UnreachableError, UsageError
 
 Git = Callable[..., str]
 QUIET = {
@@ -308,6 +309,22 @@ async def test_a_machine_without_git_is_told_to_install_it(
     with pytest.raises(UsageError, match="git is not installed") as caught:
         await forge.resolve(str(shop), None)
     assert "Install git" in caught.value.remedy
+
+
+async def test_a_git_that_hangs_is_ended_and_may_be_tried_again(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\necho $$ >> {tmp_path}/started\nexec sleep 600\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    with pytest.raises(UnreachableError, match="no answer") as caught:
+        await FolderForge(timeout=timedelta(seconds=1)).resolve(str(shop), None)
+    assert caught.value.retryable
+    for started in (tmp_path / "started").read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started), 0)
 
 
 # --- what is cloned

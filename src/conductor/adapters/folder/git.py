@@ -47,7 +47,7 @@ esac
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """What opens the private repositories of one host; sent to no other."""
 
@@ -100,6 +100,8 @@ class Git:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
+            if error.filename != "git":
+                raise GitError(f"fatal: {tree or at} is gone") from error
             raise UsageError("git is not installed", remedy="Install git 2.38 or newer.") from error
         return await self._answer(process, arguments[0])
 
