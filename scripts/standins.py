@@ -179,15 +179,9 @@ async def import_base(client: Client, name: str, archive: Path, *, size_bytes: i
     say(f"  handing {size_bytes >> 20} MB to the engine ...")
     repository, _, tag = name.rpartition(":")
     with reaching("importing the base of the stand-ins"):
-        request = client._query(  # noqa: SLF001 -- the library has no call for a root file system
-            "images/create",
-            "POST",
-            params={"fromSrc": "-"},
-            data=pieces(archive),
-            headers={"content-type": "application/x-tar"},
-            timeout=aiohttp.ClientTimeout(total=600),
-        )
-        async with request as response:
+        async with client.stream(
+            "POST", "images/create", params={"fromSrc": "-"}, data=pieces(archive)
+        ) as response:
             last = json.loads((await response.read()).splitlines()[-1])
         if "error" in last:
             raise UnreachableError(

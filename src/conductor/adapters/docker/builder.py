@@ -19,7 +19,7 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import UNLIMITED, Connection, is_disk_full, reaching
+from conductor.adapters.docker.client import Connection, is_disk_full, reaching
 from conductor.adapters.docker.context import CHUNK, Context, archive, content_key, read_context
 from conductor.adapters.docker.dockerfile import line_of
 from conductor.domain.names import LABEL_KEY
@@ -103,20 +103,10 @@ class DockerBuilder:
     ) -> AsyncIterator[Mapping[str, Any]]:
         """POST /build (docs.docker.com/reference/api/engine): a tar archive goes up while JSON lines come back."""
         docker = await self._connection.client()
-        request = docker._query(  # noqa: SLF001 -- images.build() knows no network and reads the archive on the event loop
-            "build",
-            "POST",
-            params=dict(parameters),
-            data=_upload(archive(context)),
-            headers={"content-type": "application/x-tar"},
-            timeout=UNLIMITED,
-        )
-        async with request as response:
-            try:
-                async for line in _lines(response.content.iter_any()):
-                    yield json.loads(line)
-            finally:
-                response.close()
+        upload = _upload(archive(context))
+        async with docker.stream("POST", "build", params=parameters, data=upload) as response:
+            async for line in _lines(response.content.iter_any()):
+                yield json.loads(line)
 
 
 def _parameters(context: Context, build: Build, tag: str, labels: Mapping[str, str]) -> Mapping[str, str]:
