@@ -67,6 +67,10 @@ class FakeEngine:
         """Stop answering for so long."""
         self._gone_until = self._clock.now() + duration
 
+    def befall(self, *misfortunes: Misfortune) -> None:
+        """Let more go wrong, with what is still to come."""
+        self._fate.add(misfortunes)
+
     def unsupported(self, stack: Stack, jobs: Sequence[Job] = ()) -> tuple[Entry, ...]:  # noqa: ARG002 -- it can do all
         """List nothing: it only plays."""
         return ()
@@ -161,7 +165,7 @@ class FakeEngine:
                 if since is None or line.at > since:
                     since = line.at
                     yield line
-            if not follow or found is None or found.state(now).phase in (Phase.ENDED, Phase.SLEEPING):
+            if not follow or found is None or found.is_over(now):
                 return
             await self._clock.sleep(TICK)
 

@@ -63,6 +63,10 @@ class Workload:
         """Tell whether it runs."""
         return self.state(now).phase is Phase.RUNNING
 
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether it writes no more, by itself."""
+        return not self.performance.starts or self.state(now).phase in (Phase.ENDED, Phase.SLEEPING)
+
     def lines(self, now: datetime) -> list[LogLine]:
         """Return what it has written, over all its lives and restarts."""
         if not self.performance.starts:

@@ -68,6 +68,10 @@ class Fate:
         self._waiting = list(misfortunes)
         self._settled: dict[tuple[str, str], tuple[Misfortune, ...]] = {}
 
+    def add(self, misfortunes: Iterable[Misfortune]) -> None:
+        """Let more of them wait for somebody."""
+        self._waiting += misfortunes
+
     def of(self, where: str, name: str) -> tuple[Misfortune, ...]:
         """Return what befalls it."""
         if (where, name) not in self._settled:

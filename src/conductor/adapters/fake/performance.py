@@ -116,6 +116,9 @@ def _struck(performance: Performance, misfortunes: Sequence[Misfortune]) -> Perf
     return performance
 
 
+_PLATFORM = frozenset({Reason.UNSCHEDULABLE, Reason.QUOTA, Reason.PORT_IN_USE, Reason.DISK_FULL})
+
+
 def _befall(performance: Performance, misfortune: Misfortune) -> Performance:
     changes: dict[str, Any]
     match misfortune.what, misfortune.reason:
@@ -135,10 +138,33 @@ def _befall(performance: Performance, misfortune: Misfortune) -> Performance:
         case _, Reason.CRASHED | Reason.ERROR:
             last = (*performance.lines, (0.1, "stderr", "fatal: it does not work"))
             changes = {"lines": last, "lasts": SOON, "exit_code": 1}
+        case _, Reason.COMMAND_NOT_FOUND:
+            message = "its image has no such program"
+            changes = {
+                "lasts": timedelta(0),
+                "exit_code": 127,
+                "reason": Reason.COMMAND_NOT_FOUND,
+                "message": message,
+                "lines": (),
+            }
+        case _, (Reason.EVICTED | Reason.GONE) as reason:
+            changes = {
+                "lasts": SOON,
+                "exit_code": 137,
+                "reason": reason,
+                "fault": Fault.PLATFORM,
+                "message": "taken away",
+            }
         case _, Reason.TESTS_FAILED:
             changes = {"exit_code": 1}
         case _, Reason() as reason:
-            changes = {"starts": False, "reason": reason, "message": f"{reason.value}, as was asked for"}
+            fault = Fault.PLATFORM if reason in _PLATFORM else Fault.REPOSITORY
+            changes = {
+                "starts": False,
+                "reason": reason,
+                "fault": fault,
+                "message": f"{reason.value}, as was asked for",
+            }
         case _:
             changes = {}
     return replace(performance, **changes)
