@@ -65,12 +65,17 @@ def entry_name(path: str, working_dir: str) -> str:
 
 
 async def collect(
-    client: Client, container: str, globs: Sequence[str], working_dir: str
+    client: Client, container: str, globs: Sequence[str], working_dir: str, *, limit_bytes: int
 ) -> AsyncGenerator[bytes, None]:
     """Yield a tar archive of what the globs match."""
     meant = [wanted(glob, working_dir) for glob in globs]
     with tempfile.TemporaryFile() as spool:
-        picked = Picked(archive=tarfile.open(fileobj=spool, mode="w"), meant=meant, working_dir=working_dir)  # noqa: SIM115
+        picked = Picked(
+            archive=tarfile.open(fileobj=spool, mode="w"),  # noqa: SIM115 -- `finish` closes it
+            meant=meant,
+            working_dir=working_dir,
+            limit_bytes=limit_bytes,
+        )
         for root in roots(meant):
             await _pick(client, container, root, picked)
         await asyncio.to_thread(picked.finish)
@@ -86,6 +91,7 @@ class Picked:
     archive: tarfile.TarFile
     meant: Sequence[Wanted]
     working_dir: str
+    limit_bytes: int
     bytes_taken: int = 0
     left_out: list[str] = field(default_factory=list)
 
@@ -110,8 +116,8 @@ class Picked:
 
     def _take(self, source: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
         name = entry_name(path, self.working_dir)
-        if self.bytes_taken + member.size > LIMIT_BYTES:
-            self.left_out.append(f"{name}: {member.size} bytes would be over the limit of {LIMIT_BYTES}")
+        if self.bytes_taken + member.size > self.limit_bytes:
+            self.left_out.append(f"{name}: {member.size} bytes would be over the limit of {self.limit_bytes}")
             return
         if not (member.isreg() or member.issym()):
             return

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import aiodocker
@@ -21,8 +22,17 @@ import aiohttp
 from conductor.adapters.docker.service import PodmanService, answers
 from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 CALL_TIMEOUT = timedelta(minutes=2)
 """For one ordinary call; streams and waits have none."""
+
+PATIENCE = timedelta(seconds=15)
+"""So long may the engine be away while somebody watches or reads a log."""
+BETWEEN_TRIES = timedelta(seconds=0.5)
+TRUSTED_FOR = timedelta(seconds=0.05)
+"""So long an answer counts as proof that the engine is there."""
 
 UNLIMITED = aiohttp.ClientTimeout(total=None, sock_read=None, sock_connect=10)
 """For what may last: logs, events, builds, pulls, archives."""
@@ -40,7 +50,9 @@ class Client(aiodocker.Docker):
             super().__init__(url="unix://localhost", connector=connector, timeout=timeout)
         else:
             super().__init__(url=url, timeout=timeout)
-        self.address = url
+        self.address = self._connection_info = url
+        self.well_at = 0.0
+        """When it was last seen to answer, by the clock of its event loop."""
 
     async def ask(
         self,
@@ -57,7 +69,12 @@ class Client(aiodocker.Docker):
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, data: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make a call that may last, sending an archive and giving the answer as it comes."""
         headers = {"Content-Type": "application/x-tar"} if data is not None else None
@@ -76,10 +93,10 @@ class Client(aiodocker.Docker):
         await self.connector.close()
 
 
-async def connect(*, state_folder: Path, url: str = "") -> Client:
+async def connect(*, state_folder: Path, url: str | None = None) -> Client:
     """Return a client for this event loop that has been answered. Raises `UnreachableError` with what to do.
 
-    `url` is `unix://PATH`, `tcp://HOST:PORT` or empty to look for an engine; `state_folder` is where a Podman service of our own lives.
+    `url` is `unix://PATH`, `tcp://HOST:PORT` or None to look for an engine; `state_folder` is where a Podman service of our own lives.
     The caller closes it.
     """
     client = _client(await _find(url or os.environ.get("DOCKER_HOST", ""), state_folder))
@@ -95,30 +112,81 @@ async def connect(*, state_folder: Path, url: str = "") -> Client:
 class Connection:
     """What engine and builder share: a client for the event loop that asks, made when first needed."""
 
-    def __init__(self, *, state_folder: Path, url: str = "") -> None:
+    def __init__(self, *, state_folder: Path, url: str | None = None) -> None:
         self._state_folder = state_folder
         self._url = url
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def client(self) -> Client:
-        """Return this loop's client; connect where there is none yet."""
+        """Return this loop's client; connect where there is none yet, and again where nobody answers any more.
+
+        Podman's service ends when it is idle: a client that was good a minute ago may need it started again.
+        """
         loop = asyncio.get_running_loop()
         async with self._locks.setdefault(loop, asyncio.Lock()):
-            if loop not in self._clients:
-                self._clients[loop] = await connect(state_folder=self._state_folder, url=self._url)
-            return self._clients[loop]
+            client = self._clients.get(loop)
+            if client is None or not await _is_well(client, loop.time()):
+                client = await self._renewed(client)
+                self._clients[loop] = client
+            return client
 
-    async def renew(self) -> Client:
-        """After a loss: look for the engine again, starting Podman's service where it is ours. Raises `UnreachableError`."""
-        await self.aclose()
-        return await self.client()
+    async def _renewed(self, client: Client | None) -> Client:
+        """Look for the engine again. At the same address the client is kept: others may be reading by it."""
+        if client is not None:
+            url = await _find(self._url or os.environ.get("DOCKER_HOST", ""), self._state_folder)
+            if url == client.address:
+                return client
+            await client.close()
+        return await connect(state_folder=self._state_folder, url=self._url)
 
     async def aclose(self) -> None:
         """Let go of this loop's client."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
+
+
+class Patience:
+    """How a loss of the engine is borne: for so long, and no longer."""
+
+    def __init__(self) -> None:
+        self._lost_at: float | None = None
+
+    def well(self) -> None:
+        """Take note that it answers."""
+        self._lost_at = None
+
+    async def bear(self, error: UnreachableError) -> None:
+        """Wait a little before the next try; raise the error where that has gone on for `PATIENCE`."""
+        now = asyncio.get_running_loop().time()
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        if now - self._lost_at > PATIENCE.total_seconds():
+            raise error
+        await asyncio.sleep(BETWEEN_TRIES.total_seconds())
+
+
+def once_more(verb: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Do an idempotent verb a second time when the engine went away in its middle."""
+
+    @functools.wraps(verb)
+    async def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await verb(*args, **kwargs)
+        except UnreachableError:
+            await asyncio.sleep(BETWEEN_TRIES.total_seconds())
+            return await verb(*args, **kwargs)
+
+    return tried
+
+
+async def _is_well(client: Client, now: float) -> bool:
+    if not client.address.startswith("unix://") or now - client.well_at < TRUSTED_FOR.total_seconds():
+        return True
+    if await answers(Path(client.address.removeprefix("unix://"))):
+        client.well_at = now
+        return True
+    return False
 
 
 @contextlib.contextmanager

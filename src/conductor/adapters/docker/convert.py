@@ -324,7 +324,7 @@ def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, w
         "NanoCpus": round(limits.cpus * 1e9) if limits.cpus else None,
         "PidsLimit": limits.pids,
         "ShmSize": limits.shm_bytes,
-        "Ulimits": [_ulimit(name, pair, facts) for name, pair in service.ulimits.items()],
+        "Ulimits": _ulimits(service.ulimits, facts),
         "RestartPolicy": {"Name": service.restart.value, "MaximumRetryCount": service.restart_attempts or 0},
         "CapAdd": list(service.cap_add),
         "CapDrop": list(service.cap_drop),
@@ -383,14 +383,23 @@ def _exposed(place: Place, service: Service) -> dict[str, Config]:
     return {port: {} for port in dict.fromkeys(declared)}
 
 
-def _ulimit(name: str, pair: tuple[int, int], facts: EngineFacts) -> Config:
-    most = (facts.hard_limits or {}).get(name)
-    soft, hard = pair if most is None else (_at_most(pair[0], most), _at_most(pair[1], most))
-    return {"Name": name, "Soft": soft, "Hard": hard}
+def _ulimits(wanted: Mapping[str, tuple[int, int]], facts: EngineFacts) -> list[Config]:
+    """List the limits, none above the hard ones.
+
+    Where one is named, Podman takes none of its configured defaults for the others (tried): so all are named.
+    """
+    most = facts.hard_limits or {}
+    pairs = {**{name: (hard, hard) for name, hard in most.items()}, **wanted} if wanted else {}
+    return [
+        {"Name": name, "Soft": _at_most(soft, most.get(name)), "Hard": _at_most(hard, most.get(name))}
+        for name, (soft, hard) in pairs.items()
+    ]
 
 
-def _at_most(wanted: int, most: int) -> int:
-    """-1 is without limit."""
+def _at_most(wanted: int, most: int | None) -> int:
+    """Cut a limit; -1 is without limit."""
+    if most is None:
+        return wanted
     return most if wanted < 0 else min(wanted, most)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiodocker
 
 from conductor.adapters.docker import archives, convert
-from conductor.adapters.docker.client import Client, Connection, reaching
+from conductor.adapters.docker.client import Client, Connection, Patience, once_more, reaching
 from conductor.adapters.docker.convert import EngineFacts, ImageFacts, Kind
 from conductor.adapters.docker.diagnosis import diagnose, look_at_engine
 from conductor.adapters.docker.execution import execute
@@ -34,7 +34,7 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
-from conductor.errors import NotFoundError
+from conductor.errors import NotFoundError, UnreachableError
 from conductor.ports.engine import Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
 
@@ -47,9 +47,11 @@ class DockerEngine:
     """Docker or Podman, by its API."""
 
     name = "docker"
+    collect_limit_bytes = archives.LIMIT_BYTES
+    """More than this is not collected of one job."""
 
     def __init__(
-        self, *, connection: Connection, instance: str, state_folder: Path, secrets: Secrets | None = None
+        self, connection: Connection, *, instance: str, state_folder: Path, secrets: Secrets | None = None
     ) -> None:
         self._connection = connection
         self._instance = instance
@@ -87,6 +89,7 @@ class DockerEngine:
             ]
         return shown
 
+    @once_more
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Write the mark, then make the network: what is cut off between the two is swept by the mark."""
         self._marks.write_lease(lease)
@@ -100,14 +103,17 @@ class DockerEngine:
         )
         await ensure_network(client, config)
 
+    @once_more
     async def apply(self, place: Place, stack: Stack, service: Service) -> None:
         """Make the service run, or note why it does not."""
         await self._put(place, stack, service, "service")
 
+    @once_more
     async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
         """Start the job on the networks of the stack, or adopt it."""
         await self._put(place, stack, convert.with_stack_networks(stack, job), "job")
 
+    @once_more
     async def stop(self, place: Place, workload: str, *, grace: timedelta) -> None:
         """End a workload, and remember that it was us."""
         note = self._marks.note(place.namespace, workload)
@@ -126,6 +132,7 @@ class DockerEngine:
                     before = states
                     yield states
 
+    @once_more
     async def states(self, place: Place) -> States:
         """Return the states now."""
         await self._client()
@@ -164,6 +171,7 @@ class DockerEngine:
         container = await self._running(place, workload)
         return await attach(await self._client(), container["Id"], command, tty=tty)
 
+    @once_more
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:
         """Unpack an archive in every container of the workload."""
         for container in await self._existing(place, workload):
@@ -184,11 +192,14 @@ class DockerEngine:
         globs = (*job.reports, *job.artifacts) if found else ()
         container = found[0]["Id"] if found else ""
         working_dir = (found[0]["Config"].get("WorkingDir") if found else None) or "/"
-        chunks = archives.collect(await self._client(), container, globs, working_dir)
+        chunks = archives.collect(
+            await self._client(), container, globs, working_dir, limit_bytes=self.collect_limit_bytes
+        )
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
+    @once_more
     async def url_of(self, place: Place, service: str, port: int) -> str:
         """Return the published address, else the container's own where this machine is its network's host."""
         container = await self._running(place, service)
@@ -203,6 +214,7 @@ class DockerEngine:
             remedy=f"Start the run with --publish {service}:{port}.",
         )
 
+    @once_more
     async def sleep(self, place: Place) -> None:
         """Stop all that runs, and remember that it sleeps."""
         going: list[Container] = []
@@ -214,6 +226,7 @@ class DockerEngine:
                 going += alive
         await asyncio.gather(*(self._stop(c, None) for c in going))
 
+    @once_more
     async def wake(self, place: Place, service: str) -> None:
         """Start what sleeps; what had ended before it fell asleep stays as it was."""
         note = self._marks.note(place.namespace, service)
@@ -226,6 +239,7 @@ class DockerEngine:
                     await client.containers.container(container["Id"]).start()
         self._marks.write_note(place.namespace, replace(note, asleep=False))
 
+    @once_more
     async def mark(self, lease: Lease) -> None:
         """Write the lease on its namespace."""
         if not await self._inventory.exists(lease.namespace):
@@ -235,10 +249,12 @@ class DockerEngine:
             )
         self._marks.write_lease(lease)
 
+    @once_more
     async def namespaces(self) -> Sequence[NamespaceInfo]:
         """List what this instance has on the engine, or has marked."""
         return await self._inventory.namespaces()
 
+    @once_more
     async def delete_namespace(self, namespace: str) -> int:
         """Remove all that bears the namespace's label, and its mark last."""
         return await self._inventory.delete(namespace)
@@ -296,15 +312,25 @@ class DockerEngine:
     async def _log(
         self, place: Place, workload: str, container: str, *, since: datetime | None, follow: bool
     ) -> AsyncGenerator[LogLine, None]:
-        """Yield one container's log; followed, through its restarts and a loss of the engine."""
-        while (found := await self._find(container)) is not None:
-            lines = read_log(await self._client(), found, workload, since=since, follow=follow)
-            async with contextlib.aclosing(lines):
-                async for line in lines:
-                    since = line.at
-                    yield line
-            if not follow or not await self._goes_on(place, workload, container):
-                return
+        """Yield one container's log; followed, through its restarts and a short loss of the engine."""
+        patience = Patience()
+        while True:
+            try:
+                found = await self._find(container)
+                if found is None:
+                    return
+                lines = read_log(await self._client(), found, workload, since=since, follow=follow)
+                async with contextlib.aclosing(lines):
+                    async for line in lines:
+                        since = line.at
+                        yield line
+                if not follow or not await self._goes_on(place, workload, container):
+                    return
+                patience.well()
+            except UnreachableError as error:
+                if not follow:
+                    raise
+                await patience.bear(error)
 
     async def _goes_on(self, place: Place, workload: str, container: str) -> bool:
         """Tell whether a container whose log ended runs again, or will."""

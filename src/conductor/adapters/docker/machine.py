@@ -21,7 +21,7 @@ PODMAN_WISHES = {"nofile": 1048576, "nproc": 32768}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What was seen. `hard_limits` is empty where limits may be raised."""
+    """What was seen. `hard_limits` is what containers may have at most; empty where limits may be raised."""
 
     systemd: bool
     hybrid_cgroups: bool
@@ -50,7 +50,7 @@ def configuration(machine: Machine) -> str:
         engine.append('runtime = "runc"')
     if not machine.systemd:
         engine += ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
-    limits = [f'"{name}={_under(name, hard)}"' for name, hard in machine.hard_limits.items()]
+    limits = [f'"{name}={hard}:{hard}"' for name, hard in machine.hard_limits.items()]
     containers = [f"default_ulimits = [{', '.join(limits)}]"] if limits else []
     return _section("containers", containers) + _section("engine", engine)
 
@@ -59,17 +59,14 @@ def _section(name: str, lines: list[str]) -> str:
     return "\n".join([f"[{name}]", *lines, ""]) if lines else ""
 
 
-def _under(name: str, hard: int) -> str:
-    most = min(hard, PODMAN_WISHES[name])
-    return f"{most}:{most}"
-
-
 def _hard_limits() -> Mapping[str, int]:
     found = {
         "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1],
     }
-    return {name: hard for name, hard in found.items() if hard != resource.RLIM_INFINITY}
+    return {
+        name: min(hard, PODMAN_WISHES[name]) for name, hard in found.items() if hard != resource.RLIM_INFINITY
+    }
 
 
 def _may_raise_limits() -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import Client, Connection, reaching
+from conductor.adapters.docker.client import BETWEEN_TRIES, Client, Connection, Patience, reaching
 from conductor.adapters.docker.convert import LABEL_HEALTHCHECK, read_healthcheck
 from conductor.adapters.docker.execution import execute, said
 from conductor.adapters.docker.health import HealthChecks
@@ -29,9 +29,6 @@ from conductor.domain.states import States
 from conductor.errors import UnreachableError
 
 LIVENESS = timedelta(seconds=3)
-PATIENCE = timedelta(seconds=15)
-"""So long may the engine be away while somebody watches."""
-BETWEEN_TRIES = 0.5
 OF_NO_INTEREST = ("exec", "attach", "top", "archive", "export", "health")
 CHECK_OUTPUT = 4096
 """Bytes of a health check's output that are kept."""
@@ -79,9 +76,9 @@ class Sight:
         listening = asyncio.create_task(self._listen(namespace))
         lives: set[str] = set()
         try:
-            async for containers, notes in self._looks(namespace, look):
-                lives |= self._check(namespace, containers)
-                yield await self._read(containers, notes)
+            async for states, checked in self._looks(namespace, look):
+                lives |= checked
+                yield states
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -91,30 +88,23 @@ class Sight:
 
     async def _looks(
         self, namespace: str, look: asyncio.Event
-    ) -> AsyncGenerator[tuple[Containers, Notes], None]:
-        lost_at: float | None = None
-        clock = asyncio.get_running_loop().time
+    ) -> AsyncGenerator[tuple[States, set[str]], None]:
+        patience = Patience()
         while True:
             look.clear()
             try:
                 notes = await self._notes(namespace)
                 containers = await self.containers(namespace)
-            except UnreachableError:
-                lost_at = lost_at if lost_at is not None else clock()
-                if clock() - lost_at > PATIENCE.total_seconds():
-                    raise
-                await self._reconnect()
+                checked = self._check(namespace, containers)
+                states = await self._read(containers, notes)
+            except UnreachableError as error:
+                await patience.bear(error)
                 continue
-            lost_at = None
-            yield containers, notes
+            patience.well()
+            yield states, checked
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LIVENESS.total_seconds()):
                     await look.wait()
-
-    async def _reconnect(self) -> None:
-        await asyncio.sleep(BETWEEN_TRIES)
-        with contextlib.suppress(UnreachableError):
-            await self.connection.renew()
 
     async def _listen(self, namespace: str) -> None:
         """Wake the watchers at every event of the namespace, and remember how containers ended."""
@@ -124,7 +114,7 @@ class Sight:
                 with reaching("listening to the engine's events"):
                     async for event in _events(client, {"filters": self._filters(namespace)}):
                         self._take(namespace, event)
-            await asyncio.sleep(BETWEEN_TRIES)
+            await asyncio.sleep(BETWEEN_TRIES.total_seconds())
 
     def _take(self, namespace: str, event: Mapping[str, Any]) -> None:
         if str(event.get("Action", "")).startswith(OF_NO_INTEREST):
