@@ -15,6 +15,7 @@ from typing import Any
 import aiodocker
 
 from conductor.adapters.docker import convert
+from conductor.adapters.docker.addresses import Addresses
 from conductor.adapters.docker.archives import copy_in
 from conductor.adapters.docker.client import CANNOT_CONNECT, Client, reaching
 from conductor.adapters.docker.convert import EngineFacts, ImageFacts, Kind, Wording
@@ -129,17 +130,36 @@ class Placement:
             self.place, self.stack, self.service,
             instance=self.instance, kind=self.kind, facts=self.facts, image=image, wording=self._wording,
         )  # fmt: skip
+        endpoints = convert.endpoints(self.place, self.stack, self.service)
+        if self.facts.podman:
+            addresses = await self._addresses()
+            replica = convert.container_names(self.place, self.service).index(name)
+            endpoints = addresses.endpoints(self.service, replica)
+            host = config["HostConfig"]
+            host["ExtraHosts"] = [*host.get("ExtraHosts", []), *addresses.hosts(self.service)]
+            config["NetworkingConfig"] = {"EndpointsConfig": dict(list(endpoints.items())[:1])}
         try:
             with reaching(f"starting {name}"):
-                await self._create_and_start(name, config)
+                await self._create_and_start(name, config, further=dict(list(endpoints.items())[1:]))
         except _RefusedByEngineError as refused:
             return start_failure(self._masked(refused.text), status=refused.status)
         return None
 
-    async def _create_and_start(self, name: str, config: convert.Config) -> None:
+    async def _addresses(self) -> Addresses:
+        subnets: dict[str, str] = {}
+        for network in set(convert.network_names(self.place, self.stack).values()) or {self.place.namespace}:
+            found = await _find_network(self.client, network) or {}
+            ranges = [r.get("Subnet", "") for r in (found.get("IPAM") or {}).get("Config") or []]
+            if subnet := next((subnet for subnet in ranges if "." in subnet), None):
+                subnets[network] = subnet
+        return Addresses(place=self.place, stack=self.stack, subnets=subnets)
+
+    async def _create_and_start(
+        self, name: str, config: convert.Config, *, further: Mapping[str, convert.Config]
+    ) -> None:
         try:
             made = await self.client.containers.create(config, name=name)
-            for network, endpoint in convert.further_networks(self.place, self.stack, self.service).items():
+            for network, endpoint in further.items():
                 connection = {"Container": made.id, "EndpointConfig": endpoint}
                 await self.client.ask("POST", f"networks/{network}/connect", body=connection)
             if files := convert.copied(self.service):
