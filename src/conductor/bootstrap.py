@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conductor import telemetry
 from conductor.errors import ConflictError, StateError
 from conductor.ports.builder import Builder
 from conductor.ports.engine import Engine
@@ -50,6 +51,7 @@ async def reading(settings: Settings) -> AsyncIterator[App]:
 
     state = _make_folder(settings.state)
     store = await SqlStore.open(state / "conductor.db")
+    telemetry.configure(level=settings.log, form=settings.log_format)
     token = settings.git_token
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
