@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from conductor.domain.event import Event, Kind, StepRecord
 from conductor.domain.report import BuiltImage, LogLine, Report
@@ -15,6 +16,7 @@ from conductor.errors import NotFoundError
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
 
+_RESOLUTION = timedelta(microseconds=1)
 _POLL_SECONDS = 0.1
 """How often the log of events is asked: it is written by whatever process has the run."""
 
@@ -103,19 +105,19 @@ async def logs(
     if workload and workload not in known and not follow:
         there = ", ".join(known) or "none yet"
         raise NotFoundError(f"run {run.id} has no log of {workload!r} (there are: {there})")
-    since, at_since = None, 0
+    last, told = None, 0  # the time of the last line told, and how many of that very time were
     while True:
         ended = (await find(world, run.id)).status is Status.ENDED
-        skip = at_since
+        since = last - _RESOLUTION if last else None
+        skip = told
         async for line in world.evidence.read_log(
             run.id, run.attempt, workload=workload, since=since, tail=tail
         ):
-            if since is None or line.at > since:
-                since, at_since, skip = line.at, 0, 0
-            if skip:
+            if line.at == last and skip:
                 skip -= 1
                 continue
-            at_since += 1
+            told = told + 1 if line.at == last else 1
+            last = line.at
             yield line
         tail = None
         if ended or not follow:
