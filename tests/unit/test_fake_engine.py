@@ -104,9 +104,10 @@ async def test_a_job_does_what_its_command_says():
     assert lines == [("stdout", "one"), ("stderr", "bad")]
 
 
-async def test_a_job_of_a_real_program_passes_one_test_and_reports_it():
+@pytest.mark.parametrize("script", ["", "yarn install && yarn test"])
+async def test_a_job_of_a_real_program_passes_one_test_and_reports_it(script: str):
     stage = Stage()
-    await stage.job(suite())
+    await stage.job(suite(script))
     await stage.until(lambda states: states["tests"].phase is Phase.ENDED)
     archive = b"".join([chunk async for chunk in stage.engine.collect(PLACE, suite())])
     [(name, text)] = unpacked(archive).items()

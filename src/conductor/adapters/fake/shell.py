@@ -13,12 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FOREVER = float("inf")
+_BETWEEN = (";", "&&", "||", "&", ";;")
 SHELLS = ("sh", "bash", "ash", "dash")
 
 
 @dataclass(slots=True)
 class Course:
-    """What happened: lines with their time in seconds from the start, files, how long it took, and the exit code."""
+    """What happened: lines with their time in seconds from the start, files, how long it took, and the exit code.
+
+    `known` is False where none of the programs is one that is played.
+    """
 
     lines: list[tuple[float, str, str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
@@ -38,17 +42,18 @@ def play(
     files: Mapping[str, str] | None = None,
     stdin: str = "",
 ) -> Course:
-    """Play a command. `known` is False where the program itself is not among the known ones."""
+    """Play a command, of a shell or not."""
     course = Course(files=dict(files or {}))
     words = list(command)
-    if len(words) > 2 and words[0].rsplit("/", 1)[-1] in SHELLS and words[1] in ("-c", "-ec", "-lc"):  # noqa: PLR2004
-        tokens = _tokens(words[2])
-    else:
-        course.known = bool(words) and words[0].rsplit("/", 1)[-1] in _VERBS
-        tokens = words
+    tokens = _tokens(words[2]) if _is_script(words) else words
+    course.known = any(token.rsplit("/", 1)[-1] in _VERBS for token in _programs(tokens))
     with contextlib.suppress(_Exit):
         _run(tokens, environment, course, stdin)
     return course
+
+
+def _is_script(words: Sequence[str]) -> bool:
+    return len(words) > 2 and words[0].rsplit("/", 1)[-1] in SHELLS and words[1] in ("-c", "-ec", "-lc")  # noqa: PLR2004
 
 
 def _tokens(script: str) -> list[str]:
@@ -61,11 +66,16 @@ def _tokens(script: str) -> list[str]:
         return [script]
 
 
+def _programs(tokens: Sequence[str]) -> list[str]:
+    """Return the first word of each statement."""
+    return [token for before, token in zip([";", *tokens], tokens, strict=False) if before in _BETWEEN]
+
+
 def _run(tokens: Sequence[str], environment: Mapping[str, str], course: Course, stdin: str) -> None:
     statement: list[str] = []
     join = ";"
     for token in [*tokens, ";"]:
-        if token not in (";", "&&", "||", "&", ";;"):
+        if token not in _BETWEEN:
             statement.append(token)
             continue
         skipped = (join == "&&" and course.exit_code) or (join == "||" and not course.exit_code)
