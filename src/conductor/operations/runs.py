@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from conductor.domain.event import Event, Kind, StepRecord
 from conductor.domain.report import BuiltImage, LogLine, Report
 from conductor.domain.results import SuiteResult
-from conductor.domain.run import Status
+from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Verdict
 from conductor.errors import NotFoundError
 from conductor.ports.store import RunRow
@@ -105,24 +105,47 @@ async def logs(
     if workload and workload not in known and not follow:
         there = ", ".join(known) or "none yet"
         raise NotFoundError(f"run {run.id} has no log of {workload!r} (there are: {there})")
-    last, told = None, 0  # the time of the last line told, and how many of that very time were
+    places: dict[str, _PlaceInLog] = {}
     while True:
         ended = (await find(world, run.id)).status is Status.ENDED
-        since = last - _RESOLUTION if last else None
-        skip = told
-        async for line in world.evidence.read_log(
-            run.id, run.attempt, workload=workload, since=since, tail=tail
-        ):
-            if line.at == last and skip:
-                skip -= 1
-                continue
-            told = told + 1 if line.at == last else 1
-            last = line.at
+        names = [workload] if workload else await world.evidence.workloads(run.id, run.attempt)
+        if not follow:
+            async for line in world.evidence.read_log(run.id, run.attempt, workload=workload, tail=tail):
+                yield line
+            return
+        fresh = [
+            line
+            for name in names
+            async for line in _new_lines(world, run, name, places.setdefault(name, _PlaceInLog()))
+        ]
+        fresh.sort(key=lambda line: line.at)
+        for line in fresh if tail is None else fresh[-tail:]:
             yield line
         tail = None
-        if ended or not follow:
+        if ended:
             return
         await asyncio.sleep(_POLL_SECONDS)
+
+
+@dataclass(slots=True)
+class _PlaceInLog:
+    """How far a log was told: the time of the last line, and how many of that very time were."""
+
+    last: datetime | None = None
+    told: int = 0
+
+
+async def _new_lines(world: World, run: Run, workload: str, place: _PlaceInLog) -> AsyncIterator[LogLine]:
+    """Yield what a log has beyond a place, and move the place. Each log has its own: they are written side by side."""
+    since = place.last - _RESOLUTION if place.last else None
+    skip = place.told
+    async for line in world.evidence.read_log(run.id, run.attempt, workload=workload, since=since):
+        if line.at == place.last and skip:
+            skip -= 1
+            continue
+        place.told = place.told + 1 if line.at == place.last else 1
+        place.last = line.at
+        yield line
 
 
 async def report(world: World, name: str | None) -> Report:
