@@ -483,3 +483,18 @@ async def test_an_engine_that_is_not_there_is_unreachable_with_a_remedy(tmp_path
     assert raised.value.remedy
     (line,) = await engine.diagnose()
     assert (line.ok, bool(line.remedy)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "command", "said"),
+    [
+        (("echo", "own"), None, ["own"]),
+        (("echo",), ("a", "b"), ["a b"]),
+        ((), ("echo", "plain"), ["plain"]),
+    ],
+)
+async def test_an_entrypoint_of_its_own_leaves_the_images_command_out(
+    subject: DockerSubject, entrypoint: tuple[str, ...], command: tuple[str, ...] | None, said: list[str]
+):
+    job = Service(name="tests", image=subject.image, entrypoint=entrypoint, command=command)
+    assert await run_job(subject, job) == said

@@ -57,7 +57,9 @@ def start_failure(text: str, *, status: int = 500) -> Failure:
         return Failure(reason=Reason.DISK_FULL, fault=Fault.PLATFORM, message=text)
     if any(sign in lowered for sign in _PORT_SIGNS):
         return Failure(reason=Reason.PORT_IN_USE, fault=Fault.PLATFORM, message=_port_message(text))
-    if any(sign in lowered for sign in _COMMAND_SIGNS):
+    if any(sign in lowered for sign in _COMMAND_SIGNS) or (
+        "exec:" in lowered and "permission denied" in lowered
+    ):
         return Failure(
             reason=Reason.COMMAND_NOT_FOUND, fault=Fault.REPOSITORY, message=_command_message(text)
         )
@@ -99,7 +101,7 @@ _PORT_SIGNS = (
 )
 _COMMAND_SIGNS = (
     "invoked a command that was not found", "invoke a command that was not found", "executable file not found",
-    "no such file or directory: unknown", "exec format error", "oci permission denied", "permission denied: unknown",
+    "no such file or directory: unknown", "exec format error",
 )  # fmt: skip
 _CONFIGURATION_SIGNS = (
     "invalid",
