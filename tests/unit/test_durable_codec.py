@@ -55,7 +55,7 @@ def test_every_value_of_the_domain_comes_back_as_it_was(cls: type):
     strategies |= {"data": st.dictionaries(st.text(), PLAIN, max_size=2)} if cls is Event else {}
 
     @settings(
-        max_examples=20,
+        max_examples=10,
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,8 @@ def test_a_state_folder_that_cannot_be_used_is_told_with_what_to_do(tmp_path: Pa
     with pytest.raises(StateError) as caught:
         Executors(tmp_path / "file").enter()
     assert caught.value.remedy
+
+
+def test_looking_at_the_locks_does_not_bring_the_library_with_it():
+    looking = "import sys; from conductor.durable.executors import Executors; sys.exit('dbos' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", looking], check=False, timeout=60).returncode == 0
