@@ -25,6 +25,7 @@ def check_lines(result: CheckResult) -> Iterator[str]:
         yield f"  {plural(len(noted), 'note')} on how it is carried out:"
         yield from (f"    {entry.file}:{entry.line}: {entry.path}: {entry.note}" for entry in noted)
     yield from (f"  note      {note}" for note in blueprint.notes)
+    yield from (f"warning: {warning}" for warning in result.warnings)
 
 
 def check_json(result: CheckResult) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "plan": blueprint.plan,
         "account": blueprint.account,
         "notes": blueprint.notes,
+        "warnings": result.warnings,
     }
 
 

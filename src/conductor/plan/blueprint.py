@@ -16,14 +16,14 @@ from conductor.domain.names import job_name
 from conductor.domain.plan import PLAN_FILE, TESTS, Plan, SecretRequest, Suite
 from conductor.domain.stack import Build, Job, Resources, Restart, Service, Stack
 from conductor.errors import ConfigurationError, Problem
-from conductor.plan.read import read_plan
+from conductor.plan.read import Reading, read_plan_and_warnings
 from conductor.plan.trust import restrict
 
 COMMON_ENVIRONMENT: Mapping[str, str] = {"CI": "true", "CONDUCTOR": "true"}
 
 
-def read_own_plan(checkout: Checkout) -> Plan:
-    """Read the checkout's own `.conductor.yaml`."""
+def read_own_plan(checkout: Checkout) -> Reading:
+    """Read the checkout's own `.conductor.yaml`, with what in it is probably not meant."""
     if not checkout.exists(PLAN_FILE):
         raise ConfigurationError(
             [
@@ -34,7 +34,7 @@ def read_own_plan(checkout: Checkout) -> Plan:
                 )
             ]
         )
-    return read_plan(checkout.read(PLAN_FILE), file=PLAN_FILE, has_file=checkout.exists)
+    return read_plan_and_warnings(checkout.read(PLAN_FILE), file=PLAN_FILE, has_file=checkout.exists)
 
 
 def draw_up(
@@ -46,7 +46,7 @@ def draw_up(
     environment: str | None = None,
 ) -> Blueprint:
     """Work out everything that a run of this checkout will make. `trusted` is the default branch's plan, None where it has none."""
-    plan, notes = restrict(read_own_plan(checkout), trusted)
+    plan, notes = restrict(read_own_plan(checkout).plan, trusted)
     if environment is not None and environment not in plan.environments:
         allowed = ", ".join(plan.environments) or "none"
         raise ConfigurationError([

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from conductor.compose.reader import Checkout
 from conductor.domain.account import Entry
 from conductor.domain.blueprint import Blueprint
@@ -14,7 +12,7 @@ from conductor.domain.run import Run
 from conductor.durable import step
 from conductor.errors import ConfigurationError, Problem
 from conductor.plan.blueprint import draw_up
-from conductor.plan.read import read_plan as read_plan_file
+from conductor.plan.read import read_trusted_plan
 from conductor.ports.world import the_world
 from conductor.steps.place import checkout_of, keep_blueprint
 from conductor.steps.tell import tell
@@ -45,9 +43,8 @@ async def trusted_plan(run: Run) -> Plan | None:
     file = await the_world().forge.trusted_file(run.source, PLAN_FILE)
     if file.text is None:
         return None
-    root: Path = checkout_of(run)
     label = f"{PLAN_FILE} ({file.branch})" if file.branch else PLAN_FILE
-    return read_plan_file(file.text.encode(), file=label, has_file=Checkout(root).exists)
+    return read_trusted_plan(file.text.encode(), file=label)
 
 
 def _as_problem(entry: Entry) -> Problem:
