@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from conductor.cli.output import print_json
+from conductor.cli.output import print_json_line
 from conductor.domain.masking import Masker
 from conductor.errors import ConductorError, ConfigurationError, RunError
 
@@ -26,7 +26,7 @@ USAGE, MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 3, 130, 141
 def say_error(error: ConductorError, *, as_json: bool) -> int:
     """Tell what happened and what to do; return the exit code."""
     if as_json:
-        print_json(problem(error))
+        print_json_line(problem(error))
     else:
         _say(*_texts(error))
     return error.exit_code
@@ -60,7 +60,7 @@ def say_usage(error: typer.TyperException, *, as_json: bool) -> int:
             "type": "urn:conductor:problem:usage",
             "title": "The command does not make sense as it stands",
         }
-        print_json({**kind, "detail": message, "code": "usage", "exit_code": USAGE, "remedy": remedy})
+        print_json_line({**kind, "detail": message, "code": "usage", "exit_code": USAGE, "remedy": remedy})
     else:
         _say(message, remedy)
     return USAGE
@@ -73,7 +73,7 @@ def say_mistake(error: BaseException, *, as_json: bool, verbose: bool, log: Path
     where = f"The log has the rest: {log}" if written else "Run it again with --verbose to see where."
     if as_json:
         kind = {"type": "urn:conductor:problem:internal", "title": "This is a mistake in Conductor"}
-        print_json({**kind, "detail": what, "code": "internal", "exit_code": MISTAKE, "remedy": where})
+        print_json_line({**kind, "detail": what, "code": "internal", "exit_code": MISTAKE, "remedy": where})
     else:
         _say(f"this is a mistake in Conductor: {what}", where)
     if verbose:

@@ -21,7 +21,7 @@ def main() -> None:
     sys.exit(answer(sys.argv[1:]))
 
 
-def answer(arguments: Sequence[str]) -> int:
+def answer(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one way out for each kind of end
     """Carry a command out and return its exit code. No exception leaves it, and no traceback unless asked for."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, verbose = "--json" in own, "--verbose" in own
@@ -34,6 +34,10 @@ def answer(arguments: Sequence[str]) -> int:
         return failures.INTERRUPTED
     except BrokenPipeError:
         return _leave_quietly()
+    except SystemExit as left:  # which is what typer makes of a reader that has gone
+        if isinstance(left.__context__, BrokenPipeError):
+            return _leave_quietly()
+        raise
     except Exception as error:  # noqa: BLE001 -- the outermost frame: what nobody foresaw is said in one line
         if foreseen := failures.find_foreseen(error):
             return failures.say_error(foreseen, as_json=as_json)

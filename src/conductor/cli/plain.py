@@ -75,8 +75,8 @@ def _service(event: Event) -> Iterator[tuple[str, str]]:
 
 def _ended(event: Event) -> Iterator[tuple[str, str]]:
     yield "verdict", verdict_text(event.data)
-    yield "", str(event.data.get("message") or "")
-    yield "", str(event.data.get("remedy") or "")
+    for name in ("message", "remedy"):
+        yield from (("", line) for line in str(event.data.get(name) or "").splitlines())
     if event.data.get("again"):
         yield "run", "the platform was at fault: once more, from the beginning"
 

@@ -11,7 +11,12 @@ import typer
 from conductor.cli.arguments import variable
 from conductor.cli.commands.options import AsJson
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The repository's folder.", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", help="The repository's folder.", show_default=False, exists=True, file_okay=False
+    ),
+]
 Variables = Annotated[
     list[str] | None,
     typer.Option(
