@@ -27,7 +27,7 @@ def known_keys(node: Node, findings: Findings, place: str = "") -> Node:
 
 
 def _unknown(node: Node, key: str, place: str, findings: Findings) -> None:
-    meant = nearest(key, sorted(KEYS[place]))
+    meant = None if findings.is_full else nearest(key, sorted(KEYS[place]))
     remedy = f"Did you mean `{meant}`?" if meant else "Remove it, or let its name begin with `x-`."
     if not place and node.get("image"):
         remedy = "If it is a service, put it under `services:`."

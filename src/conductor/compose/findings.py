@@ -11,6 +11,8 @@ from conductor.errors import Problem
 
 Place = tuple[Source, Path]
 
+MOST_PROBLEMS = 200
+
 
 class MistakeError(Exception):
     """Raised by readers of values: this is wrong. Caught by `Findings.catching`."""
@@ -36,12 +38,26 @@ class Findings:
     refused: dict[Place, tuple[str, str]] = field(default_factory=dict)
     notes: dict[Place, str] = field(default_factory=dict)
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much is wrong that no more is said."""
+        return len(self.problems) > MOST_PROBLEMS
+
+    def add(self, *problems: Problem) -> None:
+        """Record problems, each once, as long as anybody would read them."""
+        for problem in problems:
+            if self.is_full or problem in self.problems:
+                continue
+            more = "more is wrong than is shown here"
+            full = len(self.problems) == MOST_PROBLEMS
+            rest = Problem(file=problem.file, message=more, remedy="Mend these first.")
+            self.problems.append(rest if full else problem)
+
     def mistake(self, node: Node, message: str, *, remedy: str = "", key: bool = False) -> None:
         """Record that something is wrong, once for each place and message."""
         problem = node.source.document.problem(node.path, message, remedy=remedy, key=key)
         self.refused.setdefault((node.source, node.path), (message, remedy))
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.add(problem)
 
     def refuse(self, node: Node, what: str, why: str, *, instead: str) -> None:
         """Record that something is refused, and what to do instead."""
@@ -49,8 +65,7 @@ class Findings:
         problem = node.source.document.problem(
             node.path, f"{what} is refused: {why}", remedy=instead, key=True
         )
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.add(problem)
 
     def note(self, node: Node, text: str) -> None:
         """Record how something is carried, where that is not obvious."""

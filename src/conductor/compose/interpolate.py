@@ -16,7 +16,7 @@ from conductor.domain.plan import SecretRequest
 from conductor.domain.stack import SecretText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Variables:
     """What can be interpolated. A secret of the plan comes before a value of the same name."""
 

@@ -21,6 +21,8 @@ from conductor.domain.plan import SecretRequest
 from conductor.domain.stack import Stack
 from conductor.errors import ConfigurationError, Problem, RefusedError
 
+_LAST = 10**9
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
@@ -61,7 +63,11 @@ def examine(
     base = _project_folder(checkout, files, loading.findings)
     given = Variables({"COMPOSE_PROJECT_NAME": name, **(variables or {})}, secrets)
     around = given.under({**loading.dotenv(base, given)}).under({"PWD": "."})
-    project = loading.project(files, base, around)
+    try:
+        project = loading.project(files, base, around)
+    except ConfigurationError as error:
+        loading.findings.add(*error.problems)
+        project = None
     if project is None:
         _nothing(files, loading.findings)
         return _loaded(Stack(name=name, services=()), loading, frozenset())
@@ -73,7 +79,7 @@ def examine(
 def _project_folder(checkout: Checkout, files: Sequence[str], findings: Findings) -> str:
     """Return the folder of the first file: relative paths and `.env` are there."""
     if not files:
-        findings.problems.append(Problem(file="", message="no compose file was named", remedy="Name one."))
+        findings.add(Problem(file="", message="no compose file was named", remedy="Name one."))
         return "."
     try:
         checkout.resolve(files[0])
@@ -85,10 +91,10 @@ def _project_folder(checkout: Checkout, files: Sequence[str], findings: Findings
 def _nothing(files: Sequence[str], findings: Findings) -> None:
     if not findings.problems:
         problem = Problem(file=files[0], message="the file is empty", remedy="Begin with `services:`.")
-        findings.problems.append(problem)
+        findings.add(problem)
 
 
 def _loaded(stack: Stack, loading: Loading, aside: frozenset[str]) -> Loaded:
-    problems = sorted(loading.findings.problems, key=lambda p: (p.file, p.line, p.column))
+    problems = sorted(loading.findings.problems, key=lambda p: (p.file, p.line or _LAST, p.column))
     entries = account(loading.sources, loading.findings, aside=aside)
     return Loaded(stack=stack, account=entries, problems=tuple(problems))

@@ -90,6 +90,8 @@ def _file(item: Node) -> object:
 
 
 def _port(item: Node) -> object:
+    if isinstance(item.value, str) and "-" in item.value:
+        return item.value
     try:
         return tuple((p.target, p.protocol, p.published) for p in read_ports(item)), _host_ip(item)
     except (MistakeError, RefusalError):

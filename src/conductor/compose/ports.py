@@ -19,14 +19,21 @@ _FORM = "Write 8080:80, 80, 127.0.0.1:8080:80/udp, or target and published."
 
 def service_ports(ports: Node | None, expose: Node | None) -> tuple[tuple[Port, ...], tuple[int, ...]]:
     """Read both attributes: the ports, and the numbers that are only exposed. Exposed udp ports are ports that nobody publishes."""
-    made = [port for item in (sequence(ports) if ports else []) for port in read_ports(item)]
-    exposed = [port for item in (sequence(expose) if expose else []) for port in read_ports(item)]
-    if len(made) + len(exposed) > MOST_PORTS:
-        place = ports or expose
-        raise MistakeError(place, f"a service may have {MOST_PORTS} ports") if place else AssertionError
+    made, exposed = _all(ports), _all(expose)
     made += [port for port in exposed if port.protocol != "tcp"]
     only_tcp = dict.fromkeys(port.target for port in exposed if port.protocol == "tcp")
     return tuple(dict.fromkeys(made)), tuple(only_tcp)
+
+
+def _all(node: Node | None) -> list[Port]:
+    made: list[Port] = []
+    for item in sequence(node) if node else []:
+        made += read_ports(item)
+        if len(made) > MOST_PORTS:
+            raise MistakeError(
+                item, f"a service may have {MOST_PORTS} ports", remedy="Name only those that are used."
+            )
+    return made
 
 
 def read_ports(item: Node) -> tuple[Port, ...]:

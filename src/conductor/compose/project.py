@@ -26,6 +26,7 @@ from conductor.documents.document import read_documents
 from conductor.errors import ConfigurationError, Problem, RefusedError, UsageError
 
 MOST_FILES = 100
+MOST_SERVICES = 500
 DEEPEST_INCLUDE = 10
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")
 _TAGS = ("!reset", "!override")
@@ -39,7 +40,7 @@ class Loading:
     findings: Findings
     budget: Budget = field(default_factory=Budget)
     sources: list[Source] = field(default_factory=list)
-    read: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
+    read: dict[tuple[str, str, Variables], list[Node]] = field(default_factory=dict)
 
     def project(
         self, files: Sequence[str], base: str, variables: Variables, *, depth: int = 0
@@ -55,7 +56,7 @@ class Loading:
 
     def documents(self, file: str, base: str, variables: Variables) -> list[Node]:
         """Read one file, up to its long forms; the same file is read once."""
-        key = (file, base, id(variables))
+        key = (file, base, variables)
         if key not in self.read:
             grafted = [graft(source.document.data, source) for source in self._read(file, base)]
             self.read[key] = [self._long_form(node, variables) for node in grafted]
@@ -75,17 +76,26 @@ class Loading:
         try:
             documents = read_documents(content, file=file, tags=_TAGS) if content is not None else ()
         except ConfigurationError as error:
-            self.findings.problems.extend(error.problems)
+            self.findings.add(*error.problems)
             return []
-        sources = [Source(document, base) for document in documents]
+        sources = [
+            Source(document, base) for document in documents if self._is_sensible(Source(document, base))
+        ]
         self.sources += sources
-        return [source for source in sources if self._is_mapping(source)]
+        return sources
 
-    def _is_mapping(self, source: Source) -> bool:
-        node = graft(source.document.data, source)
-        if node.value is not None and not isinstance(node.value, dict):
-            self.findings.mistake(node, "a compose file is a mapping", remedy="Begin with `services:`.")
-        return isinstance(node.value, dict)
+    def _is_sensible(self, source: Source) -> bool:
+        """Tell whether it is a mapping of a size that a person would write; say what is wrong otherwise."""
+        data, place = source.document.data, Node(None, source, ())
+        if data is not None and not isinstance(data, dict):
+            self.findings.mistake(place, "a compose file is a mapping", remedy="Begin with `services:`.")
+            return False
+        services = data.get("services") if data else None
+        if isinstance(services, dict) and len(services) > MOST_SERVICES:
+            message = f"a file may have {MOST_SERVICES} services"
+            self.findings.mistake(place, message, remedy="Take those away that the tests do not need.")
+            return False
+        return data is not None
 
     def read_file(self, file: str, named_by: Node | None = None) -> bytes | None:
         """Read a file of the checkout; what is wrong with it is a problem where it was named."""
@@ -96,7 +106,7 @@ class Loading:
         except UsageError as error:
             problem = Problem(file=file, message=error.message, remedy=error.remedy)
             if named_by is None:
-                self.findings.problems.append(problem)
+                self.findings.add(problem)
             else:
                 self.findings.mistake(named_by, error.message, remedy=error.remedy)
         return None
@@ -104,7 +114,7 @@ class Loading:
     def _refuse(self, file: str, error: RefusedError, named_by: Node | None) -> None:
         if named_by is None:
             problem = Problem(file=file, message=f"refused: {error.message}", remedy=error.remedy)
-            self.findings.problems.append(problem)
+            self.findings.add(problem)
         else:
             self.findings.refuse(named_by, f"`{file}`", error.message, instead=error.remedy)
 
@@ -134,7 +144,7 @@ class Loading:
                 else parse_dotenv(content, file=file, substitution=substitution)
             )
         except ConfigurationError as error:
-            self.findings.problems.extend(p for p in error.problems if p not in self.findings.problems)
+            self.findings.add(*error.problems)
             return {}
         filled = {key: variables.find(key) if value is None else value for key, value in found.items()}
         return {key: value for key, value in filled.items() if value is not None}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from conductor.errors import RefusedError, UsageError
@@ -46,11 +47,12 @@ class Checkout:
 
     def exists(self, relative: str) -> bool:
         """Tell whether there is a file or a folder. Raises `RefusedError` as `resolve` does."""
-        return self._path(relative).exists()
+        return _there(self._path(relative)) is not None
 
     def is_folder(self, relative: str) -> bool:
         """Tell whether there is a folder. Raises `RefusedError` as `resolve` does."""
-        return self._path(relative).is_dir()
+        mode = _there(self._path(relative))
+        return mode is not None and stat.S_ISDIR(mode)
 
     def read(self, relative: str) -> bytes:
         """Return what is in a file.
@@ -58,7 +60,8 @@ class Checkout:
         Raises `RefusedError` for what is outside, is no regular file or is too large, `UsageError` for what cannot be read.
         """
         path = self._path(relative)
-        if path.exists() and not path.is_file():
+        mode = _there(path)
+        if mode is not None and not stat.S_ISREG(mode):
             raise RefusedError(f"{relative} is not a file", remedy="Name a file.")
         try:
             with path.open("rb") as file:
@@ -74,6 +77,14 @@ class Checkout:
 
     def _path(self, relative: str) -> Path:
         return self.root / self.resolve(relative)
+
+
+def _there(path: Path) -> int | None:
+    """Return the mode of what is at a path, or None where nothing can be."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return None
 
 
 def _stays_inside(relative: str) -> bool:

@@ -109,6 +109,7 @@ REFUSALS: Mapping[str, Refusal] = {
     ),
     "services.*.privileged": Refusal(_HOST, "Leave it out; `cap_add` gives single capabilities.", ("false",)),
     "services.*.provider": Refusal("it would run a program on the machine", "Add the thing as a service."),
+    "services.*.pull_refresh_after": Refusal("whether it pulls depends on when the run is", _LEAVE_OUT),
     "services.*.runtime": Refusal("the engine's owner chooses the runtime", _LEAVE_OUT, ("runc",)),
     "services.*.storage_opt": Refusal(_TUNING, _LEAVE_OUT),
     "services.*.use_api_socket": Refusal(
@@ -192,6 +193,7 @@ NOTES: Mapping[str, str] = {
     "services.*.deploy.restart_policy.window": _SWARM,
     "services.*.extends": "its attributes are in the service",
     "services.*.logging": "logs of every service are captured by Conductor, wherever it runs",
+    "services.*.logging.options": "logs of every service are captured by Conductor, wherever it runs",
     "services.*.networks.*.priority": "only the order of joining the networks",
     "services.*.ports[].app_protocol": "a remark for proxies",
     "services.*.ports[].host_ip": "ports are opened on the machine only on request",

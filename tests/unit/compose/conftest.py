@@ -61,7 +61,7 @@ class Repository:
 def one_service(attributes: str, rest: str = "") -> str:
     attributes = dedent(attributes).strip()
     image = "" if "image:" in attributes or "build:" in attributes else "image: app\n"
-    return "services:\n  web:\n" + indent(image + attributes, "    ") + "\n" + dedent(rest)
+    return "services:\n  web:\n" + indent(image + attributes, "    ") + "\n" + rest
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def theirs_files(service: Mapping[str, Any]) -> list[Any]:
     made = []
     for section, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
         for item in service.get(section) or []:
-            made += [os.path.join(folder, item.get("target") or item["source"])]
+            made += [str(Path(folder) / (item.get("target") or item["source"]))]
     return sorted(made)
 
 
@@ -164,7 +164,7 @@ def theirs_build(service: Mapping[str, Any], folder: Path) -> Any:
     dockerfile = (
         None
         if "dockerfile_inline" in build
-        else os.path.join(build["context"], build.get("dockerfile", "Dockerfile"))
+        else Path(build["context"]) / build.get("dockerfile", "Dockerfile")
     )
     args = {key: value for key, value in (build.get("args") or {}).items() if value is not None}
     return (
@@ -321,7 +321,11 @@ def all_set(text: str) -> str:
     ids=["no variables", "all variables set"],
 )
 def test_what_compose_reads_out_of_real_files_is_what_we_read(
-    tmp_path, named, dotenv, floor, record_property
+    tmp_path: Path,
+    named: str,
+    dotenv: Callable[[str], str],
+    floor: int,
+    record_property: Callable[[str, object], None],
 ):
     files = [file for file in corpus() if named in file.read_text(errors="replace")]
     tally = compared(files, tmp_path, dotenv=dotenv)
