@@ -58,9 +58,11 @@ class Conductor:
     def run(self, *arguments: str) -> Ended:
         done = self("run", *arguments, "--json")
         lines = done.stdout.splitlines()
-        assert lines, f"exit code {done.returncode}, and no event: {done.stderr}"
+        told = f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        assert lines, told
+        assert lines[-1].startswith("{"), told
         outcome = json.loads(lines[-1])
-        assert outcome["kind"] == "outcome", f"exit code {done.returncode}: {done.stderr}"
+        assert outcome["kind"] == "outcome", told
         return Ended(exit_code=done.returncode, outcome=outcome, stderr=done.stderr)
 
     def logs(self, run: str) -> str:
