@@ -118,7 +118,7 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
         from conductor.adapters.fake.builder import FakeBuilder
         from conductor.adapters.fake.engine import FakeEngine
 
-        return FakeEngine(), FakeBuilder()
+        return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
     from conductor.adapters.docker.builder import DockerBuilder
     from conductor.adapters.docker.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
