@@ -138,7 +138,11 @@ def labels(place: Place, instance: str) -> dict[str, str]:
 
 
 def network(place: Place, name: str, *, instance: str, internal: bool, facts: EngineFacts) -> Config:
-    """Describe a bridge network; Podman lets networks reach each other unless told not to."""
+    """Describe a bridge network.
+
+    Podman lets networks reach each other by address unless told not to; netavark 1.4 forgets that again when any other such network of
+    the machine goes (seen), so that there only names keep to their networks.
+    """
     options = {"isolate": "true"} if facts.podman else {}
     return {
         "Name": name, "Driver": "bridge", "CheckDuplicate": True, "Internal": internal,

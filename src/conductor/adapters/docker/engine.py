@@ -281,6 +281,7 @@ class DockerEngine:
             facts=self._facts or EngineFacts(), marks=self._marks, secrets=self._secrets,
         ).carry_out()  # fmt: skip
 
+    @once_more
     async def _containers(self, place: Place, workload: str) -> Sequence[Container]:
         return (await self._sight.containers(place.namespace)).get(workload, ())
 

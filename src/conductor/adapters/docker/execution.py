@@ -108,12 +108,12 @@ async def _end(made: Exec, container: str) -> None:
     """Kill a command that ran out of time: the API has no verb for it, so it is done where its process is on this machine."""
     with contextlib.suppress(aiodocker.DockerError, TimeoutError):
         pid = int((await made.inspect()).get("Pid") or 0)
-        if pid and await asyncio.to_thread(_belongs, pid, container):
+        if pid and await asyncio.to_thread(belongs, pid, container):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def _belongs(pid: int, container: str) -> bool:
+def belongs(pid: int, container: str) -> bool:
     """Tell whether this process is one of that container (by its id), and not another of the same number elsewhere."""
     try:
         return container in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
