@@ -40,7 +40,7 @@ class Loading:
     findings: Findings
     budget: Budget = field(default_factory=Budget)
     sources: list[Source] = field(default_factory=list)
-    read: dict[tuple[str, str, Variables], list[Node]] = field(default_factory=dict)
+    done: dict[tuple[str, str, Variables], list[Node]] = field(default_factory=dict)
 
     def project(
         self, files: Sequence[str], base: str, variables: Variables, *, depth: int = 0
@@ -57,17 +57,17 @@ class Loading:
     def documents(self, file: str, base: str, variables: Variables) -> list[Node]:
         """Read one file, up to its long forms; the same file is read once."""
         key = (file, base, variables)
-        if key not in self.read:
+        if key not in self.done:
             grafted = [graft(source.document.data, source) for source in self._read(file, base)]
-            self.read[key] = [self._long_form(node, variables) for node in grafted]
-        return self.read[key]
+            self.done[key] = [self._long_form(node, variables) for node in grafted]
+        return self.done[key]
 
     def _long_form(self, node: Node, variables: Variables) -> Node:
         substitution = Substitution(variables.find, self.budget)
         return normalise(interpolate(known_keys(node, self.findings), substitution, self.findings))
 
     def _read(self, file: str, base: str) -> list[Source]:
-        if len(self.read) >= MOST_FILES:
+        if len(self.done) >= MOST_FILES:
             problem = Problem(
                 file=file, message=f"a project may have {MOST_FILES} files", remedy="Merge some."
             )
@@ -118,11 +118,11 @@ class Loading:
         else:
             self.findings.refuse(named_by, f"`{file}`", error.message, instead=error.remedy)
 
-    def dotenv(self, base: str, variables: Variables, *, optional: bool = True) -> Mapping[str, Text]:
+    def dotenv(self, base: str, variables: Variables) -> Mapping[str, Text]:
         """Read the `.env` of a project's folder."""
         file = posixpath.normpath(posixpath.join(base, ".env"))
         try:
-            if optional and not self.checkout.exists(file):
+            if not self.checkout.exists(file):
                 return {}
         except RefusedError as error:
             self._refuse(file, error, None)
@@ -166,6 +166,8 @@ class Loading:
         if paths is None:
             raise MistakeError(item, "an include needs a `path`")
         files = [repository_file(part, self.checkout) for part in sequence(paths)]
+        if not files:
+            raise MistakeError(paths, "an include needs a `path`")
         folder = item.get("project_directory")
         base = repository_file(folder, self.checkout) if folder else posixpath.dirname(files[0]) or "."
         return self.project(files, base, self._variables_of(item, base, variables), depth=depth)
