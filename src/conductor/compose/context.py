@@ -48,9 +48,11 @@ class Context:
     def permitted(self, node: Node, value: Text, service: str) -> Text:
         """Return the text, if every secret in it is for this service. Raises `RefusalError` otherwise."""
         for name in value.names if isinstance(value, SecretText) else ():
-            request = next(secret for secret in self.secrets if secret.name == name)
-            if not request.is_for(service):
-                consumers = ", ".join(request.consumers or ()) or "nobody"
+            requests = [secret for secret in self.secrets if secret.name == name]
+            if not any(request.is_for(service) for request in requests):
+                consumers = (
+                    ", ".join(who for request in requests for who in request.consumers or ()) or "nobody"
+                )
                 why, instead = (
                     f"it is only for {consumers}",
                     f"Add `{service}` to its `for` in .conductor.yaml.",

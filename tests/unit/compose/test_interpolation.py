@@ -2,7 +2,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.compose.conftest import Repository
 
@@ -95,22 +95,26 @@ def test_variables_that_make_too_much_text_are_refused():
         grown("$A")
 
 
+@settings(deadline=None)
 @given(st.text().filter(lambda text: "$" not in text))
 def test_text_without_a_dollar_stays_as_it_is(text: str):
     assert expand(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_escaped_text_comes_back_as_it_was(text: str):
     assert expand(text.replace("$", "$$")) == text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="${}:-+?AB\n "))
 def test_any_text_is_interpolated_or_is_a_template_error(text: str):
     with contextlib.suppress(TemplateError):
         assert isinstance(expand(text), str)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(), st.just(SECRET))))
 def test_joined_texts_keep_every_literal_and_every_secret_in_order(pieces: Any):
     whole = join(*pieces)

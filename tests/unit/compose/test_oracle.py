@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -317,7 +318,7 @@ def all_set(text: str) -> str:
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize(
     ("named", "dotenv", "floor"),
-    [("", lambda _: "", 230), ("${", all_set, 40)],
+    [("", lambda _: "", 242), ("${", all_set, 29)],
     ids=["no variables", "all variables set"],
 )
 def test_what_compose_reads_out_of_real_files_is_what_we_read(
@@ -333,3 +334,73 @@ def test_what_compose_reads_out_of_real_files_is_what_we_read(
         sys.stdout.write(f"\n{dict(tally.counts)}\n")
     assert not tally.disagreements, "\n".join(tally.disagreements)
     assert tally.counts["agree"] >= floor
+
+
+MADE: Mapping[str, Mapping[str, str]] = {
+    "files over each other": {
+        "one.yaml": """
+            services:
+              web:
+                image: one
+                command: run --now "a b"
+                environment: [A=1, B=1, N=1.50, O=012]
+                ports: ["80:80", "127.0.0.1:90:91/udp"]
+                expose: ["1-3"]
+                volumes: ["./a:/a", "data:/d"]
+                depends_on: [db]
+                healthcheck: {test: curl x, interval: 1m30s}
+              db: {image: db, deploy: {resources: {limits: {memory: 64m}}}}
+            volumes: {data: }
+        """,
+        "two.yaml": """
+            services:
+              web:
+                image: two
+                entrypoint: ["sh", "-c"]
+                environment: {B: two, C: "${NOPE:-default}"}
+                ports: !override ["9000-9002:80-82"]
+                volumes: ["./b:/a:ro", /anon]
+                depends_on: {db: {condition: service_healthy}}
+                healthcheck: {test: [CMD, x], retries: 9}
+                labels: !reset {}
+        """,
+    },
+    "extends and anchors": {
+        "one.yaml": """
+            x-env: &env {A: anchor, B: anchor}
+            services:
+              base: {image: base, environment: {<<: *env, B: base}, volumes: ["./x:/x"], stop_grace_period: 1m}
+              web: {extends: base, environment: {C: web}, restart: unless-stopped, mem_limit: 1.5g}
+              api: {extends: {service: shared, file: sub/shared.yaml}, container_name: the-api, init: true}
+        """,
+        "sub/shared.yaml": "services: {shared: {image: shared, env_file: shared.env, volumes: ['./y:/y']}}",
+        "sub/shared.env": "FROM_FILE='as it $is'\nQUOTED=\"a\\nb\"\nOVER=$FROM_FILE-x # note\n",
+    },
+    "interpolation and networks": {
+        ".env": "TAG=1.2\nEMPTY=\nLONG=${TAG}-long\n",
+        "one.yaml": """
+            services:
+              web:
+                image: "app:${TAG:?needed}${EMPTY:+no}${EMPTY-no}${NOPE:-${LONG}}"
+                environment: [TAG, "PRICE=$$5", "JSON=${NOPE:-{\\"a\\": 1}}"]
+                networks: {front: {aliases: [www]}, back: }
+                links: ["db:database"]
+              db: {image: db, networks: [back], tmpfs: /run, shm_size: 64mb}
+            networks: {front: , back: {internal: true}}
+        """,
+    },
+}
+
+
+@needs_oracle
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_what_compose_reads_out_of_made_files_is_what_we_read(tmp_path: Path, name: str):
+    for file, text in MADE[name].items():
+        touch(tmp_path / file)
+        (tmp_path / file).write_text(dedent(text))
+    files = [file for file in ("one.yaml", "two.yaml") if file in MADE[name]]
+    project, words = ask_compose(tmp_path, *files)
+    assert project is not None, words
+    loaded = examine(Checkout(tmp_path), files, name=NAME)
+    assert not loaded.problems
+    assert list(differences(project, loaded, tmp_path)) == []

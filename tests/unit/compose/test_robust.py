@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor.compose.load import examine
@@ -62,6 +62,7 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(FILE)[1:]
 
 
+@settings(deadline=None)
 @given(
     changes=st.lists(st.tuples(st.sampled_from(PLACES), ODD), min_size=1, max_size=3), merged=st.booleans()
 )
