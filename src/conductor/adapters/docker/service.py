@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from conductor.adapters.docker.machine import configuration, look
-from conductor.errors import UnreachableError
+from conductor.errors import StateError, UnreachableError
 
 IDLE = timedelta(minutes=2)
 START_TIMEOUT = timedelta(seconds=30)
@@ -52,12 +52,21 @@ class PodmanService:
                 "no container engine was found: there is no Docker or Podman socket, and no podman program",
                 remedy="Install Docker or Podman, or name the engine's socket in DOCKER_HOST.",
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folders()
         async with _locked(self._folder / "lock"):
             if not await answers(self._socket):
                 await self._start(podman)
         return self.url
+
+    def _make_folders(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"{self._folder} cannot be made: {error.strerror}",
+                remedy="Choose a state folder that you may write to.",
+            ) from None
 
     async def _start(self, podman: str) -> None:
         self._socket.unlink(missing_ok=True)  # nobody answers there: it is stale
@@ -157,6 +166,13 @@ async def _locked(file: Path) -> AsyncIterator[None]:
         async with asyncio.timeout((START_TIMEOUT * 2).total_seconds()):
             while not _try_lock(handle):  # noqa: ASYNC110 -- another process holds it: there is no event to wait for
                 await asyncio.sleep(0.02)
+    except TimeoutError:
+        os.close(handle)
+        raise UnreachableError(
+            f"another process has been starting Podman's service for too long: it holds {file}",
+            remedy="End that process, then try again.",
+        ) from None
+    try:
         yield
     finally:
         os.close(handle)

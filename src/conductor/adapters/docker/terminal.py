@@ -42,7 +42,11 @@ async def _converse(stream: Stream) -> None:
         if not keys:
             loop.remove_reader(source)
 
-    loop.add_reader(source, read)
+    try:
+        loop.add_reader(source, read)
+    except PermissionError:  # a plain file: it cannot be waited for, and is there at once
+        typed.put_nowait(await asyncio.to_thread(sys.stdin.buffer.read))
+        typed.put_nowait(b"")
     typing = asyncio.create_task(_type(stream, typed))
     try:
         while (message := await stream.read_out()) is not None:
