@@ -11,6 +11,7 @@ import pytest
 
 from conductor.adapters.docker.archives import roots, wanted
 from conductor.adapters.docker.kernel import out_of_memory
+from conductor.adapters.docker.logins import find_login
 from conductor.adapters.docker.machine import Machine, configuration
 from conductor.adapters.docker.marks import Failure, Marks, Note
 from conductor.adapters.docker.mounts import confined, holder_of_port, keep_files, prepare_binds
@@ -164,3 +165,19 @@ def test_every_folder_is_asked_for_once():
         wanted(glob, "/app") for glob in ("reports/**/*.xml", "reports/unit/", "coverage/", "/tmp/x*.xml")
     ]
     assert roots(globs) == ["/app/coverage", "/app/reports", "/tmp"]
+
+
+@pytest.mark.parametrize(
+    ("image", "login"),
+    [("redis:7", {"auth": "aHVi"}), ("ghcr.io/acme/x:1", {"auth": "Z2hjcg=="}), ("other.example/x", None)],
+)
+def test_a_pull_says_who_we_are_where_somebody_has_logged_in(
+    tmp_path: Path, image: str, login: dict[str, str] | None
+):
+    file = tmp_path / "config.json"
+    file.write_text(
+        '{"auths": {"https://index.docker.io/v1/": {"auth": "aHVi"}, "ghcr.io": {"auth": "Z2hjcg=="}}}'
+    )
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    assert find_login(image, [tmp_path / "missing", broken, file]) == login

@@ -11,6 +11,7 @@ import aiodocker
 
 from conductor.adapters.docker.client import CANNOT_CONNECT, Client, reaching
 from conductor.adapters.docker.convert import ImageFacts
+from conductor.adapters.docker.logins import find_login
 from conductor.adapters.docker.marks import Failure
 from conductor.adapters.docker.states import pull_failure
 from conductor.domain.stack import Healthcheck, Service
@@ -91,7 +92,9 @@ async def _pull(client: Client, image: str, platform: str | None) -> Failure | N
     with reaching(f"pulling {image}"):
         try:
             async with asyncio.timeout(PULL_TIMEOUT.total_seconds()):
-                async for _ in client.images.pull(image, platform=platform, stream=True, timeout=None):
+                login = await asyncio.to_thread(find_login, image)
+                pulling = client.images.pull(image, auth=login, platform=platform, stream=True, timeout=None)
+                async for _ in pulling:
                     pass
         except TimeoutError:
             return pull_failure(image, f"timeout exceeded: it took longer than {PULL_TIMEOUT}")
