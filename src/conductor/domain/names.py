@@ -45,6 +45,16 @@ def job_name(suite: str) -> str:
     return made if made == "tests" else f"tests-{made}"
 
 
+def attempt_of(namespace: str, run: str) -> int:
+    """Tell which attempt of a run a namespace is of.
+
+    >>> attempt_of("conductor-shop-k3v9qd", "shop-k3v9qd"), attempt_of("conductor-shop-k3v9qd-2", "shop-k3v9qd")
+    (1, 2)
+    """
+    number = namespace.removeprefix(f"conductor-{run}").removeprefix("-")
+    return int(number) if number.isdecimal() else 1
+
+
 def image_name(workload: Service | Job) -> str:
     """Name what is built for a service (its name) or for a job (`tests/<job>`): the subject of build events."""
     return f"tests/{workload.workload.name}" if isinstance(workload, Job) else workload.name

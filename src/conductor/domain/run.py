@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -78,3 +78,8 @@ class Run:
     def workflow_id(self) -> str:
         """The durable name of this attempt."""
         return f"run/{self.id}/{self.attempt}"
+
+    @property
+    def first_attempt(self) -> Run:
+        """The attempt that started all others: to go on with it, or to stop it, is to do so with the run."""
+        return replace(self, attempt=1)

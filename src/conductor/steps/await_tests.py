@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -11,14 +9,14 @@ from conductor.domain.blueprint import Blueprint
 from conductor.domain.results import Ending
 from conductor.domain.run import Run
 from conductor.domain.stack import Job
-from conductor.domain.states import Phase, States, WorkloadState
+from conductor.domain.states import Phase, WorkloadState
 from conductor.domain.verdict import Fault, Reason
 from conductor.durable import step
 from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
 from conductor.steps.place import place_of, secrets_at_hand
+from conductor.steps.ticking import ticking
 
-_TICK_SECONDS = 1.0
 _GRACE = timedelta(seconds=10)
 
 
@@ -30,7 +28,7 @@ async def await_tests(run: Run, blueprint: Blueprint, suite: str) -> Ending:
     name = job.workload.name
     stopped = False
     mask = await secrets_at_hand(run, blueprint)
-    async with following_logs(run, mask) as follower, aclosing(_ticking(run)) as changes:
+    async with following_logs(run, mask) as follower, aclosing(ticking(world, place_of(run))) as changes:
         async for states in changes:
             follower.saw(states)
             state = states.get(name)
@@ -42,23 +40,6 @@ async def await_tests(run: Run, blueprint: Blueprint, suite: str) -> Ending:
                 stopped = True
                 await world.engine.stop(place_of(run), name, grace=_GRACE)
     raise AssertionError("an engine's watch ends only when its caller leaves")
-
-
-async def _ticking(run: Run) -> AsyncGenerator[States]:
-    """Yield the states at each change and at least every tick, for the time limit."""
-    async with aclosing(the_world().engine.watch(place_of(run))) as watch:
-        latest = await anext(watch)
-        coming = asyncio.ensure_future(anext(watch))
-        try:
-            while True:
-                yield latest
-                await asyncio.wait([coming], timeout=_TICK_SECONDS)
-                if coming.done():
-                    latest = coming.result()
-                    coming = asyncio.ensure_future(anext(watch))
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
 
 
 def _is_over(job: Job, state: WorkloadState) -> bool:

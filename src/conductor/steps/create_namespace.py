@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from conductor.domain.blueprint import Blueprint
@@ -19,6 +20,9 @@ BUILDS_AND_PULLS = timedelta(hours=2)
 async def create_namespace(run: Run, blueprint: Blueprint) -> None:
     """Make it. Its lease outlasts the run's own time limits, so that nothing is swept from under a run at work."""
     world = the_world()
+    for earlier in (replace(run, attempt=number) for number in range(1, run.attempt)):
+        await world.engine.delete_namespace(earlier.namespace)  # gone, unless the engine was away then
+        await world.store.delete_lease(earlier.namespace)
     now = world.clock.now()
     plan = blueprint.plan
     busy = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conductor.domain.event import Kind
+from conductor.domain.lease import NamespaceStatus
 from conductor.domain.run import Run
 from conductor.durable import step
 from conductor.errors import UnreachableError
@@ -20,9 +23,18 @@ async def delete_namespace(run: Run) -> int:
     except UnreachableError as error:
         text = f"the stack could not be removed now ({error.message}); the sweeper will"
         await tell(run, Kind.NOTE, key="delete-namespace", text=text)
+        await _leave_to_the_sweeper(run)
         return 0
     await world.store.delete_lease(run.namespace)
     forget_checkout(run.id, run.attempt)
     if removed:
         await tell(run, Kind.LEASE_CHANGED, key="deleted", subject=run.namespace, status="deleted")
     return removed
+
+
+async def _leave_to_the_sweeper(run: Run) -> None:
+    """Record that the namespace is to go: its mark, which cannot be reached, still says that a run is at work."""
+    store, now = the_world().store, the_world().clock.now()
+    for lease in await store.leases():
+        if lease.namespace == run.namespace:
+            await store.save_lease(replace(lease, status=NamespaceStatus.DELETING, expires_at=now))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conductor.domain.event import Kind
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome
@@ -12,11 +14,13 @@ from conductor.steps.tell import tell
 
 @step("finish-run")
 async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
-    """Record the verdict where every surface reads it; `again` says that another attempt follows."""
+    """Record the verdict where every surface reads it; `again` says that another attempt follows.
+
+    The row comes last: a run that has ended has said so in its log. With another attempt to follow, that one is on record first, so that a
+    run is never without an attempt that can be resumed or stopped.
+    """
     world = the_world()
-    await world.store.set_status(
-        run, Status.ENDED, at=world.clock.now(), executor=executor(), outcome=outcome
-    )
+    now = world.clock.now()
     await tell(
         run,
         Kind.RUN_ENDED,
@@ -29,3 +33,8 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
         remedy=outcome.remedy,
         again=again,
     )
+    if again:
+        following = replace(run, attempt=run.attempt + 1)
+        await world.store.save_run(following)
+        await world.store.set_status(following, Status.RUNNING, at=now, executor=executor())
+    await world.store.set_status(run, Status.ENDED, at=now, executor=executor(), outcome=outcome)

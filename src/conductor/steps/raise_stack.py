@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,9 +24,7 @@ from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
 from conductor.steps.place import place_of, secrets_at_hand
 from conductor.steps.tell import tell
-
-_TICK_SECONDS = 1.0
-"""How often time limits are looked at while nothing changes."""
+from conductor.steps.ticking import tick_or
 
 
 @step("raise-stack")
@@ -85,8 +83,11 @@ class _Rising:
                 if task.done():
                     task.result()
             yield self.states
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), _TICK_SECONDS)
+            changed = asyncio.create_task(self.changed.wait())
+            try:
+                await tick_or(the_world(), changed)
+            finally:
+                changed.cancel()
 
     def start_what_can(self, states: States) -> None:
         for service in self.blueprint.stack.services:

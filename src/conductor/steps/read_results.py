@@ -6,51 +6,71 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.event import Kind
 from conductor.domain.globs import matches
-from conductor.domain.masking import Masker
 from conductor.domain.results import Ending, ReportProblem, SuiteResult
 from conductor.domain.run import Run
 from conductor.domain.stack import Job
 from conductor.domain.verdict import Reason
 from conductor.durable import step
 from conductor.errors import ConductorError
+from conductor.ports.engine import PARTIAL_ENTRY
 from conductor.ports.world import the_world
 from conductor.reports.judge import judge_suite
-from conductor.reports.junit import JUnit, read_junit
+from conductor.reports.junit import read_junit
 from conductor.steps.place import place_of, secrets_at_hand
 from conductor.steps.tell import tell
 
-_LARGEST_REPORT_BYTES = 64 * 2**20
+_LARGEST_FILE_BYTES = 64 * 2**20
 _MOST_FILES = 20_000
 
 
 @step("read-results", subject=lambda _run, _blueprint, suite, _ending: suite)
 async def read_results(run: Run, blueprint: Blueprint, suite: str, ending: Ending) -> SuiteResult:
     """Keep reports and artifacts as evidence, read the reports, and judge. Broken reports are told, never raised."""
+    ended_by = Reason.DEADLINE_EXCEEDED if ending.timed_out else None
+    return await keep_results(run, blueprint, suite, ending, ended_by=ended_by)
+
+
+async def keep_results(
+    run: Run, blueprint: Blueprint, suite: str, ending: Ending, *, ended_by: Reason | None
+) -> SuiteResult:
+    """Do so for a suite that ended by itself, or that somebody stopped for the reason `ended_by`."""
     job = blueprint.job(suite)
     mask = await secrets_at_hand(run, blueprint)
-    junit, kept, missing = await _collect(run, job, mask)
+    found = await _collect(run, job)
+    junit = read_junit(found.reports, mask=mask)
     result = judge_suite(
         suite,
         ending.state,
         junit,
         time_limit=job.time_limit,
-        ended_by=Reason.DEADLINE_EXCEEDED if ending.timed_out else None,
+        ended_by=ended_by,
         expected=job.reports,
     )
-    problems = (*result.problems, *(ReportProblem(file="", why=why) for why in missing))
-    result = replace(result, artifacts=kept, problems=problems, partial=result.partial or bool(missing))
+    problems = (*result.problems, *(ReportProblem(file="", why=mask(why)) for why in found.missing))
+    result = replace(
+        result,
+        artifacts=tuple(found.kept),
+        problems=problems,
+        partial=result.partial or bool(found.missing),
+    )
+    await put_on_record(run, result)
+    return result
+
+
+async def put_on_record(run: Run, result: SuiteResult) -> None:
+    """Record the result of a suite, and tell it."""
     await the_world().store.save_result(run, result)
     counts = result.counts
     await tell(
         run,
         Kind.SUITE_ENDED,
-        subject=suite,
+        subject=result.suite,
         key="ended",
         verdict=result.outcome.verdict,
         passed=counts.passed,
@@ -59,14 +79,20 @@ async def read_results(run: Run, blueprint: Blueprint, suite: str, ending: Endin
         skipped=counts.skipped,
         seconds=result.seconds,
     )
-    return result
 
 
-async def _collect(run: Run, job: Job, mask: Masker) -> tuple[JUnit, tuple[str, ...], tuple[str, ...]]:
-    """Return the reports, the names under which files are kept, and what is missing in words."""
+@dataclass(kw_only=True)
+class _Found:
+    """What a job left: reports by their names, the names under which files are kept, and what is missing in words."""
+
+    reports: dict[str, bytes] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+async def _collect(run: Run, job: Job) -> _Found:
+    found = _Found()
     world = the_world()
-    reports: dict[str, bytes] = {}
-    kept: list[str] = []
     try:
         with tempfile.TemporaryFile(dir=world.evidence.folder(run.id, run.attempt)) as archive:
             async with aclosing(world.engine.collect(place_of(run), job)) as chunks:
@@ -74,26 +100,43 @@ async def _collect(run: Run, job: Job, mask: Masker) -> tuple[JUnit, tuple[str, 
                     archive.write(chunk)
             archive.seek(0)
             with tarfile.open(fileobj=archive) as tar:
-                for member, content in _files(tar):
-                    name = f"artifacts/{job.workload.name}/{member}"
-                    await world.evidence.save(run.id, run.attempt, name, content)
-                    kept.append(name)
-                    if any(matches(pattern, member) for pattern in job.reports):
-                        reports[member] = content
-    except (ConductorError, tarfile.TarError) as error:
-        missing = (f"reports and artifacts could not be collected: {error}",)
-        return read_junit(reports, mask=mask), tuple(kept), missing
-    return read_junit(reports, mask=mask), tuple(kept), ()
+                for member, content in _files(tar, found.missing):
+                    await _keep(run, job, member, content, found)
+    except (ConductorError, tarfile.TarError, OSError) as error:
+        found.missing.append(f"reports and artifacts could not be collected: {error}")
+    return found
 
 
-def _files(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    """Yield the plain files of an archive that a repository filled: no links, no devices, nothing huge, no way out."""
+async def _keep(run: Run, job: Job, member: str, content: bytes, found: _Found) -> None:
+    if any(matches(pattern, member) for pattern in job.reports):
+        found.reports[member] = content
+    name = f"artifacts/{job.workload.name}/{member}"
+    try:
+        await the_world().evidence.save(run.id, run.attempt, name, content)
+        found.kept.append(name)
+    except ConductorError as error:
+        found.missing.append(f"{member} could not be kept: {error.message}")
+
+
+def _files(tar: tarfile.TarFile, missing: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the plain files of an archive that a repository filled: no links, no devices, nothing huge, no way out.
+
+    What is left out, here or by the engine, is told to `missing`.
+    """
     for number, member in enumerate(tar):
+        name = member.name.removeprefix("./").lstrip("/")
         if number >= _MOST_FILES:
+            missing.append(f"only the first {_MOST_FILES} files were kept")
             return
-        path = Path(member.name)
-        if not member.isfile() or ".." in path.parts or member.size > _LARGEST_REPORT_BYTES:
+        if not member.isfile() or ".." in Path(name).parts:
+            continue
+        if member.size > _LARGEST_FILE_BYTES:
+            missing.append(f"{name} is larger than {_LARGEST_FILE_BYTES // 2**20} MiB and was not kept")
             continue
         content = tar.extractfile(member)
-        if content is not None:
-            yield member.name.removeprefix("./").lstrip("/"), content.read()
+        if content is None:
+            continue
+        if name == PARTIAL_ENTRY:
+            missing += content.read().decode(errors="replace").splitlines()
+        else:
+            yield name, content.read()

@@ -1,25 +1,24 @@
-"""stop-run: the run and its children are cancelled, and its jobs asked to end."""
+"""stop-run: the run and its children are cancelled, so that nothing new starts."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from conductor.domain.run import Run
-from conductor.durable import cancel, step
-from conductor.errors import ConductorError
+from conductor.durable import cancel, executor, is_alive, step
+from conductor.errors import NotFoundError
 from conductor.ports.world import the_world
-from conductor.steps.place import find_blueprint, place_of
 
-GRACE = timedelta(seconds=10)
+UNTIL_ANOTHER_PROCESS_SEES_IT = timedelta(seconds=1)
+"""`durable.cancel` cuts what runs here at once, and elsewhere within this time."""
 
 
 @step("stop-run")
 async def stop_run(run: Run) -> None:
-    """Cancel first, so that nothing new starts; then give the tests their grace to write what they have."""
-    await cancel(run.workflow_id)
-    blueprint = find_blueprint(run)
-    for job in blueprint.jobs if blueprint else ():
-        try:
-            await the_world().engine.stop(place_of(run), job.workload.name, grace=GRACE)
-        except ConductorError:
-            return  # the engine is gone, and the job with it or out of reach; the report says so
+    """Cancel the run with all its attempts, and return once no process is at it any more."""
+    with suppress(NotFoundError):  # it was asked for and never started
+        await cancel(run.first_attempt.workflow_id)
+    row = await the_world().store.find_run(run.id, attempt=run.attempt)
+    if row and row.executor not in ("", executor()) and is_alive(row.executor):
+        await the_world().clock.sleep(UNTIL_ANOTHER_PROCESS_SEES_IT)

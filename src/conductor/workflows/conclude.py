@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
 
-from conductor.domain.run import Cleanup, Run
+from conductor.domain.report import Captured
+from conductor.domain.run import Run
 from conductor.domain.verdict import Outcome
+from conductor.errors import ConductorError
 from conductor.steps.capture_logs import capture_logs
 from conductor.steps.delete_namespace import delete_namespace
 from conductor.steps.finish_run import finish_run
@@ -16,13 +18,21 @@ from conductor.steps.write_report import write_report
 async def conclude(run: Run, outcome: Outcome, *, again: bool = False) -> Outcome:
     """Capture, settle the lease, report, remove what is not kept. Each of them bears that the engine is gone.
 
-    `again` says that another attempt follows: of this one nothing stays.
+    The end comes though one of them fails: its record says why, and a stack of which nobody could say whether it stays is left to its
+    mark. `again` says that another attempt follows: of this one nothing stays.
     """
-    run = replace(run, cleanup=Cleanup.ALWAYS) if again else run
-    captured = await capture_logs(run)
-    lease = await settle_lease(run, outcome)
-    await write_report(run, outcome, captured, lease)
-    if lease is None:
-        await delete_namespace(run)
+    captured = Captured(partial=("logs may be missing: capturing them failed",))
+    lease, stays = None, not again
+    with suppress(ConductorError):
+        captured = await capture_logs(run)
+    if not again:
+        with suppress(ConductorError):
+            lease = await settle_lease(run, outcome)
+            stays = lease is not None
+    with suppress(ConductorError):
+        await write_report(run, outcome, captured, lease)
+    if not stays:
+        with suppress(ConductorError):
+            await delete_namespace(run)
     await finish_run(run, outcome, again=again)
     return outcome

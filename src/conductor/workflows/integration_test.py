@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run
 from conductor.domain.verdict import Fault, Outcome
 from conductor.durable import cancel, start, workflow
@@ -31,8 +30,13 @@ from conductor.workflows.test_suite import test_suite
 @workflow("integration-test")
 async def integration_test(run: Run) -> Outcome:
     """Bring a run to its verdict; where the platform was at fault, once more."""
-    await start_run(run)
-    outcome = await _attempt(run)
+    children: list[str] = []
+    try:
+        outcome = await _attempt(run, children)
+    except ConductorError as error:
+        for child in children:
+            await cancel(child)
+        outcome = broken(error)
     if outcome.fault is Fault.PLATFORM and run.attempt == 1:
         await conclude(run, outcome, again=True)
         again = replace(run, attempt=2)
@@ -40,27 +44,21 @@ async def integration_test(run: Run) -> Outcome:
     return await conclude(run, outcome)
 
 
-async def _attempt(run: Run) -> Outcome:
+async def _attempt(run: Run, children: list[str]) -> Outcome:
+    await start_run(run)
+    await clone(run)
+    blueprint = await read_plan(run)
+    await create_namespace(run, blueprint)
+    await sync_secrets(run, blueprint)
     builds: dict[str, str] = {}
-    try:
-        await clone(run)
-        blueprint = await read_plan(run)
-        await create_namespace(run, blueprint)
-        await sync_secrets(run, blueprint)
-        for image in blueprint.images:
-            builds[image.name] = (
-                await start(build_image, run, image, id=f"{run.workflow_id}/build/{image.name}")
-            ).id
-        await raise_stack(run, blueprint, builds)
-        suites = [
-            await start(
-                test_suite, run, blueprint, job.suite, builds, id=f"{run.workflow_id}/suite/{job.suite}"
-            )
-            for job in blueprint.jobs
-        ]
-        results: list[SuiteResult] = [await suite.result() for suite in suites]
-        return judge_run(results)
-    except ConductorError as error:
-        for build in builds.values():
-            await cancel(build)
-        return broken(error)
+    for image in blueprint.images:
+        build = await start(build_image, run, image, id=f"{run.workflow_id}/build/{image.name}")
+        builds[image.name] = build.id
+        children.append(build.id)
+    await raise_stack(run, blueprint, builds)
+    suites = []
+    for job in blueprint.jobs:
+        name = f"{run.workflow_id}/suite/{job.suite}"
+        suites.append(await start(test_suite, run, blueprint, job.suite, builds, id=name))
+        children.append(name)
+    return judge_run([await suite.result() for suite in suites])
