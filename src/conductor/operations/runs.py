@@ -79,6 +79,7 @@ async def events(world: World, name: str | None, *, after: int = 0) -> Sequence[
 async def follow_events(world: World, name: str, *, after: int = 0) -> AsyncIterator[Event]:
     """Yield the events of a run from `after` on, as they come, until the run has ended for good."""
     row = await find(world, name)
+    ended = False
     while True:
         batch = await world.store.events(row.run.id, after=after)
         for event in batch:
@@ -87,7 +88,10 @@ async def follow_events(world: World, name: str, *, after: int = 0) -> AsyncIter
             if event.kind is Kind.RUN_ENDED and not event.data.get("again"):
                 return
         if not batch:
+            if ended:
+                return
             await asyncio.sleep(_POLL_SECONDS)
+            ended = (await find(world, row.run.id)).status is Status.ENDED
 
 
 async def logs(

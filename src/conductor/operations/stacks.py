@@ -13,12 +13,14 @@ from pydantic import TypeAdapter
 
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.lease import Lease, NamespaceInfo, NamespaceStatus
+from conductor.domain.names import attempt_of
 from conductor.domain.report import LogLine
 from conductor.domain.states import Phase, States, startable
 from conductor.errors import ConflictError, NotFoundError, UnreachableError, UsageError
 from conductor.operations.sweep import remove
 from conductor.ports.engine import ExecResult, Place
 from conductor.ports.world import World
+from conductor.steps.ticking import ticking
 
 _WAKE_LIMIT = timedelta(minutes=5)
 
@@ -45,15 +47,15 @@ async def list_stacks(world: World) -> Sequence[StackView]:
 async def find(world: World, name: str) -> NamespaceInfo:
     """Return the stack of that run or namespace, or unambiguous beginning of it."""
     found = await world.engine.namespaces()
-    exact = [info for info in found if name in (info.run, info.name)]
+    named = [info for info in found if name == info.name]
+    exact = [info for info in found if name == info.run]
     begins = [info for info in found if info.run.startswith(name) or info.name.startswith(name)]
-    for candidates in (exact, begins):
+    for candidates in (named, exact, begins):
         if len(candidates) == 1:
             return candidates[0]
-    if len(begins) > 1:
-        raise UsageError(
-            f"{name!r} could be {', '.join(info.run for info in begins)}", remedy="Name it in full."
-        )
+        if candidates:
+            could_be = ", ".join(info.name for info in candidates)
+            raise UsageError(f"{name!r} could be {could_be}", remedy="Name it in full.")
     there = ", ".join(info.run for info in found) or "none"
     raise NotFoundError(
         f"there is no stack {name!r} (there are: {there})", remedy="`conductor stacks list` shows them."
@@ -183,8 +185,7 @@ async def delete(world: World, name: str) -> int:
 async def sleep(world: World, name: str) -> Lease:
     """Stop everything in a stack and keep what it holds."""
     info, lease = await _leased(world, name)
-    if lease.status is NamespaceStatus.ACTIVE:
-        raise ConflictError(f"a run is at work in {info.run}", remedy="Wait for its verdict, or cancel it.")
+    _refuse_at_work(info, lease)
     await world.engine.sleep(_place(world, info))
     return await _mark(world, replace(lease, status=NamespaceStatus.SLEEPING))
 
@@ -192,11 +193,12 @@ async def sleep(world: World, name: str) -> Lease:
 async def wake(world: World, name: str) -> Lease:
     """Start a sleeping stack again, in the order of its dependencies."""
     info, lease = await _leased(world, name)
+    _refuse_at_work(info, lease)
     place = _place(world, info)
     blueprint = _blueprint(world, lease)
     woken: set[str] = set()
     deadline = world.clock.now() + _WAKE_LIMIT
-    async with aclosing(world.engine.watch(place)) as watch:
+    async with aclosing(ticking(world, place)) as watch:
         async for states in watch:
             asleep = [s for s in blueprint.stack.services if _is_asleep(states, s.name)]
             if not asleep:
@@ -211,6 +213,11 @@ async def wake(world: World, name: str) -> Lease:
                     f"still asleep: {waiting}", remedy="Their dependencies are not ready: read their logs."
                 )
     return await _mark(world, replace(lease, status=NamespaceStatus.KEPT))
+
+
+def _refuse_at_work(info: NamespaceInfo, lease: Lease) -> None:
+    if lease.status is NamespaceStatus.ACTIVE:
+        raise ConflictError(f"a run is at work in {info.run}", remedy="Wait for its verdict, or cancel it.")
 
 
 def _is_asleep(states: States, name: str) -> bool:
@@ -234,8 +241,7 @@ async def _mark(world: World, lease: Lease) -> Lease:
 
 
 def _folder(world: World, lease: Lease) -> Path:
-    attempt = lease.namespace.removeprefix(f"conductor-{lease.run}").removeprefix("-")
-    return world.evidence.folder(lease.run, int(attempt or 1))
+    return world.evidence.folder(lease.run, attempt_of(lease.namespace, lease.run))
 
 
 def _place(world: World, info: NamespaceInfo) -> Place:

@@ -12,11 +12,12 @@ from conductor.domain.event import Event, Kind
 from conductor.domain.names import ALPHABET, run_id
 from conductor.domain.run import Cleanup, Run, Source, Status
 from conductor.domain.verdict import Outcome, Reason, Verdict
-from conductor.durable import Handle, is_alive, retrieve, start, status_of
+from conductor.durable import Handle, executor, is_alive, retrieve, start, status_of
 from conductor.durable import resume as take_over
-from conductor.errors import ConflictError, NotFoundError
+from conductor.errors import ConductorError, ConflictError, NotFoundError
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
+from conductor.reports.judge import broken
 from conductor.steps.place import find_blueprint, secrets_at_hand
 from conductor.workflows.integration_test import integration_test
 from conductor.workflows.teardown import teardown
@@ -117,16 +118,39 @@ async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
     await secrets_at_hand(
         run, find_blueprint(run)
     )  # before anything goes on: a missing one is said now, and nothing is lost
-    stopping = _teardown_id(run)
     workflow, name = (
-        (teardown, stopping) if await status_of(stopping) else (integration_test, run.workflow_id)
+        (teardown, _teardown_id(run))
+        if await _is_being_stopped(run)
+        else (integration_test, run.first_attempt.workflow_id)
     )
     await take_over(name)
     now = world.clock.now()
+    await world.store.set_status(run, Status.RUNNING, at=now, executor=executor())
     await world.store.append(
         Event(run=run.id, key=f"{run.attempt}/resumed/{now.isoformat()}", at=now, kind=Kind.RUN_RESUMED)
     )
+    standing = await status_of(name)
+    if standing and standing.status is Status.ENDED:
+        return await _say_how_it_ended(world, run, await retrieve(name, workflow))
     return await retrieve(name, workflow)
+
+
+async def _say_how_it_ended(world: World, run: Run, ended: Handle[Outcome]) -> Handle[Outcome]:
+    """End a run whose workflow is over and could not say so, as on a full disk."""
+    row = await world.store.find_run(run.id)
+    if row and row.status is Status.ENDED:
+        return ended
+    try:
+        outcome = await ended.result()
+    except ConductorError as error:
+        report = await world.store.find_report(run.id, run.attempt)
+        outcome = report.outcome if report else broken(error)
+    name = f"{_teardown_id(run)}/{world.clock.now().isoformat()}"
+    return await start(teardown, run, outcome, id=name)
+
+
+async def _is_being_stopped(run: Run) -> bool:
+    return await status_of(_teardown_id(run)) is not None
 
 
 def _teardown_id(run: Run) -> str:
@@ -139,22 +163,20 @@ async def _latest_interrupted(world: World) -> RunRow | None:
 
 
 async def _find_cut_off(world: World, asked: RunRequest, source: Source) -> Run | None:
-    """Return the interrupted run that asked for exactly this."""
-    wanted = (source, asked.environment, asked.cleanup, asked.keep_for, asked.variables, asked.publish)
-    for row in await world.store.list_runs(
-        repository=_repository_name(source.location), status=Status.RUNNING
-    ):
-        run = row.run
-        if (
-            run.source,
-            run.environment,
-            run.cleanup,
-            run.keep_for,
-            run.variables,
-            run.publish,
-        ) == wanted and is_interrupted(row):
-            return run
+    """Return the interrupted run that asked for exactly this. One that somebody was stopping is not gone on with."""
+    rows = await world.store.list_runs(
+        repository=_repository_name(source.location), status=Status.RUNNING, limit=1000
+    )
+    for row in rows:
+        alike = _what_was_asked(row.run) == (source, *_what_was_asked(asked)[1:])
+        if alike and is_interrupted(row) and not await _is_being_stopped(row.run):
+            return row.run
     return None
+
+
+def _what_was_asked(asked: Run | RunRequest) -> tuple[object, ...]:
+    source = asked.source if isinstance(asked, Run) else None
+    return (source, asked.environment, asked.cleanup, asked.keep_for, asked.variables, asked.publish)
 
 
 def _repository_name(location: str) -> str:

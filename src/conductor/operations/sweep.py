@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from conductor.domain.lease import NamespaceInfo
-from conductor.errors import ConductorError
+from conductor.domain.lease import NamespaceInfo, NamespaceStatus
+from conductor.domain.names import attempt_of
+from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.world import World
 
 ORPHAN_AFTER = timedelta(hours=1)
@@ -29,8 +31,10 @@ class Swept:
 async def sweep(world: World) -> Swept:
     """Look at every namespace of this instance once. One that cannot be removed is reported and stops nothing."""
     swept = Swept()
+    leases = await world.store.leases()
+    going = {lease.namespace for lease in leases if lease.status is NamespaceStatus.DELETING}
     for info in await world.engine.namespaces():
-        if not _is_over(world, info):
+        if not _is_over(world, info) and info.name not in going:
             swept.left += 1
             continue
         try:
@@ -46,19 +50,22 @@ async def remove(world: World, info: NamespaceInfo) -> int:
     """Remove a namespace, its lease and the checkout that it mounted files from; the evidence stays."""
     removed = await world.engine.delete_namespace(info.name)
     await world.store.delete_lease(info.name)
-    row = await world.store.find_run(info.run) if info.run else None
-    for attempt in range(1, row.run.attempt + 1) if row else ():
+    attempt = attempt_of(info.name, info.run)
+    if info.run and await world.store.find_run(info.run, attempt=attempt):
         shutil.rmtree(world.evidence.folder(info.run, attempt) / "checkout", ignore_errors=True)
     return removed
 
 
 async def sweep_until_empty(world: World) -> None:
-    """Sweep at the end of each lease until there is none left."""
+    """Sweep at the end of each lease until there is none left. An engine that is away comes back: its leases are not over."""
     while True:
-        swept = await sweep(world)
-        if not swept.left and not swept.failed:
-            return
-        await world.clock.sleep(_until_next_end(world, await world.engine.namespaces()))
+        nap = LONGEST_NAP
+        with suppress(UnreachableError):
+            swept = await sweep(world)
+            if not swept.left and not swept.failed:
+                return
+            nap = _until_next_end(world, await world.engine.namespaces())
+        await world.clock.sleep(nap)
 
 
 def _is_over(world: World, info: NamespaceInfo) -> bool:
