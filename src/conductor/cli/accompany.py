@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from conductor import telemetry
 from conductor.bootstrap import App, leave_sweeper
 from conductor.cli.feed import feed
 from conductor.cli.interruption import interruptible
@@ -24,16 +25,20 @@ LAST_EVENTS_SECONDS = 5.0
 
 async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: bool) -> Outcome:
     """Show the run until it has ended, and return how. Cancelled from here, it ends by the rule that every run ends by."""
-    company = _Company(app, run, surface_for(app.world, run, as_json=as_json))
+    surface = surface_for(app.world, run, as_json=as_json)
+    company = _Company(app, run, surface)
+    if isinstance(surface, LiveSurface):
+        telemetry.configure(level=app.settings.log, form=app.settings.log_format, stream=surface.log_stream())
     try:
         with interruptible(run_id=run.id, on_first=company.cancel, before_leaving=company.leave):
             outcome = await company.until_the_end(handle)
     finally:
-        company.surface.close()
+        surface.close()
+        telemetry.configure(level=app.settings.log, form=app.settings.log_format)
     report = await _find_report(app.world, run)
     if report is None or report.lease is not None:
         leave_sweeper(app.settings)
-    company.surface.finish(run, outcome, report)
+    surface.finish(run, outcome, report)
     return outcome
 
 

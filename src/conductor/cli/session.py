@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.settings import Settings
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def reading(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     from conductor import bootstrap
 
     async def inside() -> T:
-        async with bootstrap.reading(bootstrap.load_settings(session_of(context).state)) as app:
+        async with bootstrap.reading(_settings(session_of(context))) as app:
             return await work(app)
 
     return asyncio.run(inside())
@@ -48,7 +49,18 @@ def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     from conductor import bootstrap
 
     async def inside() -> T:
-        async with bootstrap.running(bootstrap.load_settings(session_of(context).state)) as app:
+        async with bootstrap.running(_settings(session_of(context))) as app:
             return await work(app)
 
     return asyncio.run(inside())
+
+
+def _settings(session: Session) -> Settings:
+    """Read the settings; who asks for more words gets Conductor's own log from `info` on."""
+    from conductor import bootstrap
+    from conductor.settings import LogLevel
+
+    settings = bootstrap.load_settings(session.state)
+    if session.verbose and settings.log in (LogLevel.WARNING, LogLevel.ERROR):
+        return settings.model_copy(update={"log": LogLevel.INFO})
+    return settings

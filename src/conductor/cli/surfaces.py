@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TextIO, cast
 
 from rich.console import Console, RenderableType
+from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.text import Text
 
@@ -72,6 +73,10 @@ class LiveSurface:
     def say(self, text: str) -> None:
         """Print a line above the picture."""
         self._console.print(Text(on_one_line(text), "yellow"))
+
+    def log_stream(self) -> TextIO:
+        """Return where log lines go so that they stand above the picture and do not tear it."""
+        return cast("TextIO", FileProxy(self._console, sys.stderr))
 
     def close(self) -> None:
         """Take the picture away."""
