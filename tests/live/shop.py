@@ -22,7 +22,16 @@ def shop_repository(folder: Path) -> Path:
     for command in (
         ["init", "--quiet", "--initial-branch=main"],
         ["add", "--all"],
-        ["-c", "user.name=shop", "-c", "user.email=shop@example.org", "commit", "--quiet", "--message", "The shop"],
+        [
+            "-c",
+            "user.name=shop",
+            "-c",
+            "user.email=shop@example.org",
+            "commit",
+            "--quiet",
+            "--message",
+            "The shop",
+        ],
     ):
         subprocess.run(["git", *command], cwd=folder, check=True, timeout=30)
     return folder

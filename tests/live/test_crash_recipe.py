@@ -33,7 +33,9 @@ def kill_after(command: Sequence[str], environment: dict[str, str], number: int)
     """Start the command and kill it as soon as it tells the end of step `number` (counted from 1)."""
     ended: list[tuple[str, str]] = []
     run = ""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert process.stdout is not None
     for event in map(json.loads, process.stdout):
         run = event.get("run", run)
@@ -49,7 +51,12 @@ def kill_after(command: Sequence[str], environment: dict[str, str], number: int)
 
 def shown(run: str, environment: dict[str, str]) -> dict[str, Any]:
     answer = subprocess.run(
-        [*conductor(), "runs", "show", run, "--json"], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [*conductor(), "runs", "show", run, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     found: dict[str, Any] = json.loads(answer.stdout)
     return found
@@ -77,7 +84,12 @@ def _listed(run: str, environment: dict[str, str]) -> Iterator[tuple[str, str]]:
         "asyncio.run(main())\n"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", program, run], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program, run],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     for name, container in json.loads(answer.stdout):
         yield name.lstrip("/"), container
@@ -110,10 +122,17 @@ def test_a_run_killed_after_each_step_ends_with_the_verdict_that_it_would_have_h
         before = shown(cut.run, state)
         standing = containers(cut.run, state)
         resumed = subprocess.run(
-            [*conductor(), "runs", "resume", cut.run], env=state, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+            [*conductor(), "runs", "resume", cut.run],
+            env=state,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
         )
         after = shown(cut.run, state)
-        where = f"killed after step {number} {cut.steps[-1]}: {resumed.stdout[-2000:]}{resumed.stderr[-2000:]}"
+        where = (
+            f"killed after step {number} {cut.steps[-1]}: {resumed.stdout[-2000:]}{resumed.stderr[-2000:]}"
+        )
         assert after["outcome"]["verdict"] == "passed", where
         ended_before = {step: times for step, times in step_times(before).items() if times[1]}
         assert set(cut.steps) <= set(ended_before), where
