@@ -135,7 +135,7 @@ def test_a_shutdown_leaves_the_run_for_who_resumes_it(shop: Path, tmp_path: Path
 
 def test_a_killed_run_goes_on_to_its_verdict_when_it_is_resumed(shop: Path, tmp_path: Path):
     process = begun(
-        tmp_path, "run", str(shop), "--cleanup", "always", fail="build:slow=600", until="build.started"
+        tmp_path, "run", str(shop), "--cleanup", "always", fail="engine:gone=600", until="build.ended"
     )
     process.kill()
     process.communicate(timeout=LONGEST)
