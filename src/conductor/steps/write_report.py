@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,13 +15,14 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.durable import step
+from conductor.errors import ConductorError
 from conductor.ports.world import the_world
 from conductor.reports.around import failures
 from conductor.reports.as_json import to_json
 from conductor.reports.digest import to_digest
 from conductor.reports.markdown import to_markdown
 from conductor.steps.make_image import log_of
-from conductor.steps.place import find_blueprint
+from conductor.steps.place import find_blueprint, place_of
 
 _TAIL_LINES = 30
 _MOST_LINES = 200_000
@@ -50,7 +52,7 @@ async def write_report(run: Run, outcome: Outcome, captured: Captured, lease: Le
         notes=tuple(str(event.data["text"]) for event in events if event.kind is Kind.NOTE),
         partial=(*captured.partial, *_partial(suites)),
         lease=lease,
-        links=_links(run, lease),
+        links=_links(run, lease) | await _published(run, lease),
         tail=await _tail(run, outcome, blueprint),
     )
     await world.store.save_report(report)
@@ -113,7 +115,18 @@ def _partial(suites: Sequence[SuiteResult]) -> Sequence[str]:
     ]
 
 
-def _links(run: Run, lease: Lease | None) -> Mapping[str, str]:
+async def _published(run: Run, lease: Lease | None) -> dict[str, str]:
+    """Return where the ports that were asked for can be reached, as long as the stack stands."""
+    found: dict[str, str] = {}
+    for wish in run.publish if lease else ():
+        service, _, port = wish.partition("=")[0].rpartition(":")
+        with suppress(ConductorError):
+            address = await the_world().engine.url_of(place_of(run), service, int(port))
+            found[f"{service}:{port}"] = address
+    return found
+
+
+def _links(run: Run, lease: Lease | None) -> dict[str, str]:
     links = {"logs": f"conductor runs logs {run.id}", "report": f"conductor runs report {run.id}"}
     if lease is not None:
         links["stack"] = f"conductor stacks list {run.id}"

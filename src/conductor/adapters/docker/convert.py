@@ -169,7 +169,7 @@ def container(
     image: ImageFacts,
     wording: Wording,
 ) -> Config:
-    """Describe one container of a workload, complete but for further networks (`further_networks`) and files (`copied`)."""
+    """Describe one container of a workload, on the first of its networks, complete but for files (`copied`)."""
     entrypoint, command = _process(service, image)
     config: Config = {
         "Image": service.image,
@@ -209,11 +209,6 @@ def endpoints(place: Place, stack: Stack, service: Service) -> Mapping[str, Conf
         names.get(network, place.namespace): {"Aliases": list(dict.fromkeys([service.name, *aliases, *also]))}
         for network, aliases in service.networks.items()
     }
-
-
-def further_networks(place: Place, stack: Stack, service: Service) -> Mapping[str, Config]:
-    """Return the endpoints that are connected after creation: before API 1.44 a container is created on one network."""
-    return dict(list(endpoints(place, stack, service).items())[1:])
 
 
 def copied(service: Service) -> tuple[FileMount, ...]:

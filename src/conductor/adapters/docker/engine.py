@@ -202,6 +202,7 @@ class DockerEngine:
     @once_more
     async def url_of(self, place: Place, service: str, port: int) -> str:
         """Return the published address, else the container's own where this machine is its network's host."""
+        await self._client()
         container = await self._running(place, service)
         settings = container["NetworkSettings"]
         for binding in (settings.get("Ports") or {}).get(f"{port}/tcp") or ():
