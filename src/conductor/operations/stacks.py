@@ -148,7 +148,7 @@ async def open_port(
     except OSError as error:
         raise ConflictError(
             f"port {local_port} of this machine cannot be opened: {error.strerror or error}",
-            remedy="Choose another with --port, or leave it out and take a free one.",
+            remedy="Choose another host port, or leave it out and take a free one.",
         ) from error
     opened(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
