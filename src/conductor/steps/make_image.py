@@ -31,7 +31,7 @@ async def make_image(run: Run, image: ImageBuild) -> BuiltImage:
             error.subject = error.subject or image.name
         raise
     seconds = (world.clock.now() - began).total_seconds()
-    built = replace(built, seconds=seconds)
+    built = replace(built, name=image.name, seconds=seconds)
     await world.store.save_image(run, built)
     await tell(
         run,
@@ -50,7 +50,7 @@ async def _find_or_build(run: Run, image: ImageBuild) -> BuiltImage:
     checkout = str(checkout_of(run))
     key = await world.builder.content_key(checkout, image.build)
     if not image.build.no_cache and (found := await world.builder.find(key)):
-        return replace(found, name=image.name, cached=True)
+        return replace(found, cached=True)
     return await world.builder.build(
         checkout,
         image.build,

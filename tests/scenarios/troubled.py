@@ -1,0 +1,107 @@
+"""Misfortunes that befall a run at a step of its own: it is held there, or what it asks of the store goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from conductor.adapters.fake.builder import FakeBuilder
+from conductor.adapters.fake.engine import FakeEngine
+from conductor.adapters.fake.store import FakeStore
+from conductor.domain.event import StepRecord
+from conductor.domain.report import BuiltImage
+from conductor.domain.stack import Build, Job, Service, Stack
+from conductor.ports.builder import OnLine
+from conductor.ports.engine import Place
+
+STEPS = [
+    "start-run",
+    "clone",
+    "read-plan",
+    "create-namespace",
+    "sync-secrets",
+    "make-image/backend",
+    "make-image/tests/tests",
+    "raise-stack",
+    "start-tests/tests",
+    "await-tests/tests",
+    "read-results/tests",
+    "capture-logs",
+    "settle-lease",
+    "write-report",
+    "delete-namespace",
+    "finish-run",
+]
+"""Every step of a green run of the shop that is cleaned up, in its order."""
+
+
+def called(step: StepRecord) -> str:
+    return f"{step.name}/{step.subject}" if step.subject else step.name
+
+
+class HoldingStore(FakeStore):
+    """Holds the first that begins the step `hold_at`, for ever. `begun` and `ended` count the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hold_at = ""
+        self.reached = asyncio.Event()
+        self.begun: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()
+
+    async def save_step(self, step: StepRecord) -> None:
+        await super().save_step(step)
+        (self.begun if step.ended_at is None else self.ended)[called(step)] += 1
+        if step.ended_at is None and called(step) == self.hold_at:
+            self.hold_at = ""
+            self.reached.set()
+            await asyncio.Event().wait()
+
+
+class FailingStore(FakeStore):
+    """Raises `error` whenever the step `fails_at` begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails_at = ""
+        self.error: Exception = ZeroDivisionError("a mistake of ours")
+
+    async def save_step(self, step: StepRecord) -> None:
+        await super().save_step(step)
+        if step.ended_at is None and called(step) == self.fails_at:
+            raise self.error
+
+
+class CountingEngine(FakeEngine):
+    """Counts the verbs that make something."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.made: Counter[str] = Counter()
+
+    async def apply(self, place: Place, stack: Stack, service: Service) -> None:
+        self.made[f"{place.namespace} {service.name}"] += 1
+        await super().apply(place, stack, service)
+
+    async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
+        self.made[f"{place.namespace} {job.workload.name}"] += 1
+        await super().start_job(place, stack, job)
+
+
+class EndlessBuilder(FakeBuilder):
+    """Never comes to an end with the image `backend`."""
+
+    async def build(
+        self,
+        checkout: str,
+        build: Build,
+        *,
+        key: str,
+        name: str,
+        labels: dict[str, str],
+        on_line: OnLine,
+    ) -> BuiltImage:
+        if name == "backend":
+            await asyncio.Event().wait()
+        return await super().build(checkout, build, key=key, name=name, labels=labels, on_line=on_line)
