@@ -39,7 +39,9 @@ def main(pairs: int = 5) -> None:
             by_hand = chain_by_hand(images, state)
             ours = run_by_conductor(environment)
             ratios.append(ours["seconds"] / by_hand)
-            print(f"{number + 1:4} {by_hand:8.2f} s {ours['seconds']:9.2f} s {ratios[-1]:7.2f} {ours['process']:12.2f} s")
+            print(
+                f"{number + 1:4} {by_hand:8.2f} s {ours['seconds']:9.2f} s {ratios[-1]:7.2f} {ours['process']:12.2f} s"
+            )
         print(f"median ratio {statistics.median(ratios):.2f} (target: at most 1.10)")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(f"largest process of a run: {peak:.0f} MiB")
@@ -50,7 +52,11 @@ def run_by_conductor(environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "conductor.cli.main"]
     began = time.perf_counter()
     answer = subprocess.run(
-        [*command, "run", str(SHOP), "--json", "--cleanup", "always"], env=environment, capture_output=True, text=True
+        [*command, "run", str(SHOP), "--json", "--cleanup", "always"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     process = time.perf_counter() - began
     if answer.returncode:
@@ -60,9 +66,17 @@ def run_by_conductor(environment: dict[str, str]) -> dict[str, Any]:
     accepted = told["run.requested"]
     verdict = next(e for e in events if e.get("kind") == "step.ended" and e["subject"] == "read-results")
     run = accepted["run"]
-    view = subprocess.run([*command, "runs", "show", run, "--json"], env=environment, capture_output=True, text=True)
+    view = subprocess.run(
+        [*command, "runs", "show", run, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return {
-        "seconds": (datetime.fromisoformat(verdict["at"]) - datetime.fromisoformat(accepted["at"])).total_seconds(),
+        "seconds": (
+            datetime.fromisoformat(verdict["at"]) - datetime.fromisoformat(accepted["at"])
+        ).total_seconds(),
         "process": process,
         "images": json.loads(view.stdout)["images"],
     }
@@ -71,17 +85,34 @@ def run_by_conductor(environment: dict[str, str]) -> dict[str, Any]:
 def chain_by_hand(images: dict[str, str], state: Path) -> float:
     """Do the longest chain with `podman` itself and return its seconds."""
     configuration = state / "podman" / "containers.conf"
-    environment = {**os.environ, **({"CONTAINERS_CONF": str(configuration)} if configuration.exists() else {})}
+    environment = {
+        **os.environ,
+        **({"CONTAINERS_CONF": str(configuration)} if configuration.exists() else {}),
+    }
     copied = Path(tempfile.mkdtemp(prefix="bench-"))
 
     def podman(*arguments: str, check: bool = True) -> int:
-        done = subprocess.run(["podman", *arguments], env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["podman", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
         if check and done.returncode:
             sys.exit(f"podman {' '.join(arguments)}: {done.stderr}")
         return done.returncode
 
     def start(name: str, image: str, *more: str, command: tuple[str, ...] = ()) -> None:
-        podman("run", "-d", "--name", f"bench-{name}", "--network", "bench", "--network-alias", name, *more, image, *command)
+        podman(
+            "run",
+            "-d",
+            "--name",
+            f"bench-{name}",
+            "--network",
+            "bench",
+            "--network-alias",
+            name,
+            *more,
+            image,
+            *command,
+        )
 
     def until_healthy(name: str, *check: str) -> None:
         while podman("exec", f"bench-{name}", *check, check=False):
@@ -92,13 +123,25 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
     assert redis is not None
     environment_of_backend = [
         f"--env-file={SHOP / 'qa.env'}",
-        *(f"-e{pair}" for pair in ("PORT=3001", "REDIS_URL=redis://redis:6379", "SMTP_URL=smtp://mailhog:1025", "MAIL_FROM=orders@shop.example")),
+        *(
+            f"-e{pair}"
+            for pair in (
+                "PORT=3001",
+                "REDIS_URL=redis://redis:6379",
+                "SMTP_URL=smtp://mailhog:1025",
+                "MAIL_FROM=orders@shop.example",
+            )
+        ),
         f"-v{SHOP / 'config' / 'catalogue.json'}:/etc/shop/catalogue.json:ro",
     ]
     try:
         began = time.perf_counter()
         podman("network", "create", "bench")
-        start("redis", f"docker.io/library/{redis[1]}", command=("redis-server", "--save", "", "--appendonly", "yes"))
+        start(
+            "redis",
+            f"docker.io/library/{redis[1]}",
+            command=("redis-server", "--save", "", "--appendonly", "yes"),
+        )
         start("mailhog", "docker.io/mailhog/mailhog:v1.0.1")
         until_healthy("redis", "redis-cli", "ping")
         start("backend", images["backend"], *environment_of_backend)
@@ -106,11 +149,28 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
         start("frontend", images["frontend"])
         until_healthy("frontend", "sh", "-c", "wget -q -O /dev/null http://127.0.0.1/")
         tests = images["tests/tests"]
-        podman("run", "--name", "bench-tests", "--network", "bench", "--entrypoint", "sh", tests, "-c", "yarn test:integration:nc")
+        podman(
+            "run",
+            "--name",
+            "bench-tests",
+            "--network",
+            "bench",
+            "--entrypoint",
+            "sh",
+            tests,
+            "-c",
+            "yarn test:integration:nc",
+        )
         podman("cp", "bench-tests:/shop/reports", str(copied))
         return time.perf_counter() - began
     finally:
-        podman("rm", "-f", "-v", *(f"bench-{name}" for name in ("tests", "frontend", "backend", "mailhog", "redis")), check=False)
+        podman(
+            "rm",
+            "-f",
+            "-v",
+            *(f"bench-{name}" for name in ("tests", "frontend", "backend", "mailhog", "redis")),
+            check=False,
+        )
         podman("network", "rm", "-f", "bench", check=False)
         shutil.rmtree(copied, ignore_errors=True)
 
