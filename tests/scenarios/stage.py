@@ -133,6 +133,24 @@ class Stage:
         """Return the report of an attempt."""
         return self.store.reports[run.id, attempt]
 
+    def share(self, other: Stage) -> None:
+        """Stand on the same machine as another stage, and know what it knows; with secrets of its own."""
+        self.store = other.store
+        self.world = replace(other.world, secrets=self.world.secrets)
+
+    def lose_mark(self, namespace: str) -> None:
+        """Make the mark of a namespace unreadable."""
+        with self.machine.change() as namespaces:
+            namespaces[namespace] = replace(namespaces[namespace], lease=None)
+
+    def never_healthy(self, run: Run, service: str) -> None:
+        """Let the health check of a service fail from now on."""
+        with self.machine.change() as namespaces:
+            known = namespaces[run.namespace]
+            workload = known.workloads[service]
+            sick = replace(workload, performance=replace(workload.performance, healthy_after=None))
+            namespaces[run.namespace] = replace(known, workloads={**known.workloads, service: sick})
+
     @property
     def namespaces(self) -> Namespaces:
         """What stands on the machine."""

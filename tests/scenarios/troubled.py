@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from conductor.adapters.fake.builder import FakeBuilder
@@ -87,6 +88,18 @@ class CountingEngine(FakeEngine):
     async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
         self.made[f"{place.namespace} {job.workload.name}"] += 1
         await super().start_job(place, stack, job)
+
+
+class EngineThatLeaves(FakeEngine):
+    """Is away for half an hour from the moment when something is to be removed."""
+
+    has_left = False
+
+    async def delete_namespace(self, namespace: str) -> int:
+        if not self.has_left:
+            self.has_left = True
+            self.leave(timedelta(minutes=30))
+        return await super().delete_namespace(namespace)
 
 
 class EndlessBuilder(FakeBuilder):
