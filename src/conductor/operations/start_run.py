@@ -41,11 +41,12 @@ class RunRequest:
 
 
 async def request(world: World, asked: RunRequest) -> Run:
-    """Accept it: pin the commit, name the run, record it. Nothing runs yet.
+    """Accept it: pin the commit, name the run, record it. Nothing runs yet. UnreachableError where no engine answers.
 
     The same request again, where an earlier one was cut off, is that run: `start` goes on with it.
     """
     source = await world.forge.resolve(asked.location, asked.ref)
+    await _reach_engine(world)
     if (cut_off := await _find_cut_off(world, asked, source)) is not None:
         return cut_off
     repository = _repository_name(source.location)
@@ -84,6 +85,8 @@ async def resume(world: World, name: str | None) -> tuple[Run, Handle[Outcome]]:
     if row is None:
         missing = f"there is no run {name!r}" if name else "no run was interrupted"
         raise NotFoundError(missing, remedy="`conductor runs list` shows the runs.")
+    if row.status is not Status.ENDED:
+        await _reach_engine(world)
     if row.status is Status.QUEUED:
         return row.run, await start(integration_test, row.run, id=row.run.workflow_id)
     return row.run, await _resume(world, row)
@@ -113,25 +116,24 @@ def is_interrupted(row: RunRow) -> bool:
 
 async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
     run = row.run
-    if row.status is Status.ENDED:
-        raise ConflictError(f"run {run.id} has ended", remedy=f"`conductor runs show {run.id}` shows how.")
-    await secrets_at_hand(
-        run, find_blueprint(run)
-    )  # before anything goes on: a missing one is said now, and nothing is lost
     workflow, name = (
         (teardown, _teardown_id(run))
         if await _is_being_stopped(run)
         else (integration_test, run.first_attempt.workflow_id)
     )
+    standing = await status_of(name)
+    if row.status is Status.ENDED and (standing is None or standing.status is not Status.INTERRUPTED):
+        raise ConflictError(f"run {run.id} has ended", remedy=f"`conductor runs show {run.id}` shows how.")
+    # before anything goes on: a secret that is missing is said now, and nothing is lost
+    await secrets_at_hand(run, find_blueprint(run))
     await take_over(name)
+    if standing and standing.status is Status.ENDED:
+        return await _say_how_it_ended(world, run, await retrieve(name, workflow))
     now = world.clock.now()
     await world.store.set_status(run, Status.RUNNING, at=now, executor=executor())
     await world.store.append(
         Event(run=run.id, key=f"{run.attempt}/resumed/{now.isoformat()}", at=now, kind=Kind.RUN_RESUMED)
     )
-    standing = await status_of(name)
-    if standing and standing.status is Status.ENDED:
-        return await _say_how_it_ended(world, run, await retrieve(name, workflow))
     return await retrieve(name, workflow)
 
 
@@ -155,6 +157,11 @@ async def _is_being_stopped(run: Run) -> bool:
 
 def _teardown_id(run: Run) -> str:
     return f"teardown/{run.id}/{run.attempt}"
+
+
+async def _reach_engine(world: World) -> None:
+    """Raise what is in the way where nothing could run at all: said at once, before a run is on record."""
+    await world.engine.namespaces()
 
 
 async def _latest_interrupted(world: World) -> RunRow | None:

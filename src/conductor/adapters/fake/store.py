@@ -12,7 +12,7 @@ from conductor.domain.report import BuiltImage, Report
 from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome, Verdict
-from conductor.errors import NotFoundError
+from conductor.errors import UsageError
 from conductor.ports.store import RunRow
 
 Attempt = tuple[str, int]
@@ -39,9 +39,11 @@ class FakeStore:
     async def set_status(
         self, run: Run, status: Status, *, at: datetime, executor: str = "", outcome: Outcome | None = None
     ) -> None:
-        """Record where it stands; times are set once."""
+        """Record where it stands; times are set once. What has ended stays ended."""
         key = (run.id, run.attempt)
         row = self.runs.get(key) or RunRow(run=run, status=status)
+        if row.status is Status.ENDED and status is not Status.ENDED:
+            return
         started = row.started_at or (at if status is Status.RUNNING else None)
         ended = row.ended_at or (at if status is Status.ENDED else None)
         self.runs[key] = replace(
@@ -58,7 +60,7 @@ class FakeStore:
         known = {row.run.id for row in self.runs.values()}
         matching = {run_id} if run_id in known else {name for name in known if name.startswith(run_id)}
         if len(matching) > 1:
-            raise NotFoundError(f"several runs begin with {run_id}: {', '.join(sorted(matching))}")
+            raise UsageError(f"several runs begin with {run_id}: {', '.join(sorted(matching))}")
         rows = [row for row in self.runs.values() if row.run.id in matching]
         wanted = [row for row in rows if attempt in (None, row.run.attempt)]
         return max(wanted, key=lambda row: row.run.attempt, default=None)
