@@ -18,9 +18,10 @@ from weakref import WeakKeyDictionary
 
 import aiodocker
 import aiohttp
+import yarl
 
 from conductor.adapters.docker.service import PodmanService, answers
-from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError
+from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError, UsageError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -256,9 +257,15 @@ async def _answering(sockets: list[Path]) -> AsyncIterator[Path]:
 
 def _client(url: str) -> Client:
     try:
+        _refuse_nowhere(url)
         return Client(url)
-    except ValueError as error:
-        raise UnreachableError(
-            f"the engine's address {url!r} cannot be used: {error}",
-            remedy="Give it as unix:///path/to/socket or tcp://host:port (DOCKER_HOST, or the setting of the engine).",
+    except (ValueError, aiodocker.DockerError) as error:  # the latter for ssh without its library
+        raise UsageError(
+            f"the engine's address {url!r} cannot be used: {getattr(error, 'message', error)}",
+            remedy="Give it as unix:///path/to/socket or tcp://host:port (DOCKER_HOST or CONDUCTOR_DOCKER_HOST).",
         ) from None
+
+
+def _refuse_nowhere(url: str) -> None:
+    if not yarl.URL(url).host and not url.startswith("unix://"):
+        raise ValueError("it names neither a socket nor a host")
