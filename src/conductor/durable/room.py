@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from conductor.durable.codec import JsonSerializer
 from conductor.durable.executors import Executors
+from conductor.durable.troubles import Foreseen, state_error
 from conductor.errors import RefusedError, StateError
 
 SHAPE = "1"
@@ -116,6 +117,11 @@ def the_room() -> Room:
     return _rooms[0]
 
 
+def is_launched() -> bool:
+    """Tell whether workflows run in this process."""
+    return bool(_rooms)
+
+
 def executor() -> str:
     """Return the id of this process among the executors."""
     return the_room().executors.own
@@ -152,10 +158,7 @@ async def _awaiting(work: Awaitable[T]) -> T:
     try:
         return await work
     except SQLAlchemyError as error:
-        raise StateError(
-            f"asking the workflow database: {error}",
-            remedy="Free disk space, or look at the state folder's rights.",
-        ) from error
+        raise state_error(error) from error
 
 
 async def launch(state: Path | str, *, executor_name: str | None = None) -> str:
@@ -267,3 +270,4 @@ def _quieten() -> None:
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # keeps DBOS from printing by itself; ours take it from here
         logger.addFilter(_NoNews())
+        logger.addFilter(Foreseen())

@@ -16,6 +16,7 @@ from conductor.domain.event import Event, Kind, StepRecord
 from conductor.domain.run import Run
 from conductor.durable.codec import Plain, Signature, decode, decode_error, encode, encode_error
 from conductor.durable.room import is_cancelled
+from conductor.durable.troubles import as_ours
 from conductor.errors import ConductorError
 from conductor.ports.world import the_world
 
@@ -90,6 +91,7 @@ def refuse_if_cut() -> None:
 def conceal(run: Run, error: Exception) -> Plain:
     """Make a record of an error. One that is not ours is a mistake of ours: its traceback goes to the log only."""
     mask = the_world().secrets.masker(run.id)
+    error = as_ours(error)
     if not isinstance(error, ConductorError):
         _log.error(
             "unexpected", error=mask(f"{type(error).__name__}: {error}"), traceback=mask(_traceback(error))
