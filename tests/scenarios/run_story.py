@@ -3,7 +3,7 @@
     python run_story.py FOLDER [RUN]
 
 Starts a run, or goes on with RUN, and prints how it ended. Each step's begin goes to `begun.txt`. CONDUCTOR_KILL_AT=STEP kills the
-process with -9 when that step has done everything, and before that is recorded.
+process with -9 when that step has done everything, and before its end is shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""kill -9 at the end of each step of a run, before that is recorded, with real processes: only that step is done again."""
+"""kill -9 at the end of steps of a run, with real processes: at most the step that was cut off is done again, and nothing is made twice."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def play(folder: Path, *run: str, **environment: str) -> tuple[int | None,
         "finish-run",
     ],
 )
-async def test_a_run_killed_at_the_end_of_a_step_does_that_one_again_and_nothing_twice(
+async def test_a_run_killed_at_the_end_of_a_step_goes_on_there_and_nothing_is_made_twice(
     tmp_path: Path, step: str
 ):
     assert await play(tmp_path, CONDUCTOR_KILL_AT=step) == (-9, None)
