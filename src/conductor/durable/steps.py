@@ -67,10 +67,12 @@ class _Step(Generic[T]):
         self, run: Run, body: Callable[[], Awaitable[T]], *args: object, **kwargs: object
     ) -> T:
         subject = self.subject(run, *args, **kwargs) if self.subject else ""
-        once = partial(_Doing(run, self.name, subject, self.result).do, body)
+        doing = _Doing(run, self.name, subject, self.result)
+        once = partial(doing.do, body)
         record = (
             await DBOS.run_step_async(StepOptions(name=self.name), once) if DBOS.workflow_id else await once()
         )
+        await doing.show_end(record)
         return cast("T", reveal(record, self.result))
 
 
@@ -113,7 +115,7 @@ class _Doing:
     result: Any
 
     async def do(self, body: Callable[[], Awaitable[object]]) -> Plain:
-        """Do it, show it, and return the record."""
+        """Do it, show its start, and return the record: value or error, and its times."""
         began = the_world().clock.now()
         with structlog.contextvars.bound_contextvars(run=self.run.id, step=self.name, subject=self.subject):
             try:
@@ -125,11 +127,20 @@ class _Doing:
             except Exception as error:  # noqa: BLE001 -- around a step: its failure is recorded
                 refuse_if_cut()
                 record = conceal(self.run, error)
-            try:
-                await self._show_end(began, record.get("error", {}).get("fields", {}).get("message", ""))
-            except ConductorError as error:
-                record = conceal(self.run, error)
-        return record
+        return {**record, "began": began.isoformat(), "ended": the_world().clock.now().isoformat()}
+
+    async def show_end(self, record: Plain) -> None:
+        """Show the end of what is on record, and only of that: what is shown as ended is never done again.
+
+        A replay shows it where the process that did it was killed before it could.
+        """
+        began, ended = (datetime.fromisoformat(record[when]) for when in ("began", "ended"))
+        error = record.get("error", {}).get("fields", {}).get("message", "")
+        try:
+            if not await self._is_shown():
+                await self._show(began, ended, error)
+        except ConductorError as failure:
+            _log.warning("the end of a step could not be shown", step=self.name, error=str(failure))
 
     async def _try(self, body: Callable[[], Awaitable[object]]) -> object:
         for pause in PAUSES:
@@ -147,8 +158,11 @@ class _Doing:
         await the_world().store.save_step(self._record(began))
         await the_world().store.append(self._event("started", began, Kind.STEP_STARTED, {}))
 
-    async def _show_end(self, began: datetime, error: str) -> None:
-        ended = the_world().clock.now()
+    async def _is_shown(self) -> bool:
+        shown = await the_world().store.steps(self.run.id, self.run.attempt)
+        return any((one.name, one.subject) == (self.name, self.subject) and one.ended_at for one in shown)
+
+    async def _show(self, began: datetime, ended: datetime, error: str) -> None:
         data: dict[str, Any] = {"seconds": (ended - began).total_seconds()}
         if error:
             data["error"] = error
@@ -158,7 +172,8 @@ class _Doing:
     async def _show_cut(self, began: datetime) -> None:
         """Show the end of a step whose workflow was cancelled; one cut off by a shutdown has not ended."""
         if is_cancelled(DBOS.workflow_id):
-            await asyncio.shield(asyncio.ensure_future(self._show_end(began, "cancelled")))
+            ended = the_world().clock.now()
+            await asyncio.shield(asyncio.ensure_future(self._show(began, ended, "cancelled")))
 
     def _record(self, began: datetime, ended: datetime | None = None, error: str = "") -> StepRecord:
         return StepRecord(

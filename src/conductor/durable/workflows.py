@@ -13,7 +13,7 @@ from dbos import error as dbos_error
 
 from conductor.domain.run import Run, Status
 from conductor.durable.codec import Plain, Signature, encode
-from conductor.durable.room import Room, apart, the_room
+from conductor.durable.room import Room, apart, is_launched, the_room
 from conductor.durable.standing import status_of
 from conductor.durable.steps import conceal, refuse_if_cut, reveal
 from conductor.durable.takeover import resume
@@ -54,6 +54,8 @@ class Workflow(Generic[P, T]):
     async def _perform(self, arguments: list[Plain]) -> Plain:
         """Run the function in this process and return the record of its end, good or bad."""
         run, *others = self.signature.decode_arguments(arguments)
+        if not is_launched():
+            raise asyncio.CancelledError  # begun in the very moment of the shutdown: it waits to be resumed
         with the_room().alive(str(DBOS.workflow_id)):
             try:
                 value = await cast("Callable[..., Awaitable[T]]", self.function)(run, *others)
