@@ -96,7 +96,7 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
             ["podman", *arguments], env=environment, capture_output=True, text=True, check=False
         )
         if check and done.returncode:
-            sys.exit(f"podman {' '.join(arguments)}: {done.stderr}")
+            sys.exit(f"podman {' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr}")
         return done.returncode
 
     def start(name: str, image: str, *more: str, command: tuple[str, ...] = ()) -> None:

@@ -80,6 +80,12 @@ def pull_failure(image: str, text: str) -> Failure:
     return Failure(reason=Reason.IMAGE_PULL, fault=fault, message=f"{image} cannot be pulled: {text}")
 
 
+def _end(state: Mapping[str, Any]) -> datetime | None:
+    """Return when it ended; Podman can note the start of a very short process after its end."""
+    started, ended = moment(state.get("StartedAt")), moment(state.get("FinishedAt"))
+    return max(started, ended) if started and ended else ended
+
+
 def moment(text: str | None) -> datetime | None:
     """Read the engine's time (RFC 3339 with up to nine digits); None for "never", which it writes as the year 1.
 
@@ -169,7 +175,7 @@ def _container_state(workload: str, inspection: Inspection, beside: Beside, note
         message=_message(inspection, beside, reason, phase),
         restarts=int(inspection.get("RestartCount") or 0),
         started_at=moment(state.get("StartedAt")),
-        ended_at=moment(state.get("FinishedAt")) if phase in (Phase.ENDED, Phase.SLEEPING) else None,
+        ended_at=_end(state) if phase in (Phase.ENDED, Phase.SLEEPING) else None,
     )
 
 
