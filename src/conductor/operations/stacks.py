@@ -13,10 +13,18 @@ from pydantic import TypeAdapter
 
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.lease import Lease, NamespaceInfo, NamespaceStatus
+from conductor.domain.masking import Masker
 from conductor.domain.names import attempt_of
 from conductor.domain.report import LogLine
 from conductor.domain.states import Phase, States, startable
-from conductor.errors import ConflictError, NotFoundError, UnreachableError, UsageError
+from conductor.errors import (
+    ConductorError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
 from conductor.operations.sweep import remove
 from conductor.ports.engine import ExecResult, Place
 from conductor.ports.world import World
@@ -74,7 +82,7 @@ async def logs(
     info = await find(world, name)
     place = _place(world, info)
     workloads = [service] if service else list(await world.engine.states(place))
-    mask = world.secrets.masker(info.run)
+    mask = await _masker(world, info)
     queue: asyncio.Queue[LogLine | None] = asyncio.Queue(maxsize=1000)
 
     async def pump(workload: str) -> None:
@@ -254,6 +262,21 @@ def _blueprint(world: World, lease: Lease) -> Blueprint:
     if not file.exists():
         raise NotFoundError(f"the blueprint of {lease.run} is gone", remedy="Delete the stack and run again.")
     return TypeAdapter(Blueprint).validate_json(file.read_bytes())
+
+
+async def _masker(world: World, info: NamespaceInfo) -> Masker:
+    """Return what hides the secrets of a stack, also in a process that did not raise it. RefusedError where they are not at hand."""
+    row = await world.store.find_run(info.run)
+    blueprint = _blueprint(world, info.lease) if row and info.lease else None
+    try:
+        if row and blueprint and blueprint.secret_names:
+            await world.secrets.sync(row.run, blueprint.secret_names)
+    except ConductorError as error:
+        raise RefusedError(
+            f"the logs of {info.run} may show secrets that cannot be masked: {error}",
+            remedy=f"Give the secrets as the run had them, or read its own record: `conductor runs logs {info.run}`.",
+        ) from error
+    return world.secrets.masker(info.run)
 
 
 def _end(view: StackView) -> tuple[bool, datetime | None, str]:
