@@ -36,7 +36,7 @@ async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: boo
         surface.close()
         telemetry.configure(level=app.settings.log, form=app.settings.log_format)
     report = await _find_report(app.world, run)
-    if report is None or report.lease is not None:
+    if await app.world.store.leases():  # kept, or not to be removed just now
         leave_sweeper(app.settings)
     surface.finish(run, outcome, report)
     return outcome
