@@ -15,6 +15,8 @@ from conductor.compose.values import boolean, mapping, text_map
 from conductor.domain.stack import Network, Service, Stack, Volume, VolumeMount
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+")
+LONGEST_NAME = 63
+"""Services find each other by their names, and a label of the DNS has no more (RFC 1035, 2.3.4)."""
 _SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
 ALL_PROFILES = "*"
 
@@ -64,8 +66,8 @@ def _check_shape(context: Context) -> None:
 
 
 def _is_service(name: str, node: Node, context: Context) -> bool:
-    if not _NAME.fullmatch(name):
-        remedy = "Use letters, digits, `.`, `_` and `-`."
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        remedy = f"Use letters, digits, `.`, `_` and `-`, {LONGEST_NAME} at most."
         context.findings.mistake(node, f"`{name[:64]}` is no name of a service", remedy=remedy, key=True)
         return False
     if node.value is None:
