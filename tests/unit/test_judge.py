@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from conductor.domain.report import ServiceEnding
 from conductor.domain.results import Case, CaseStatus, Counts, ReportProblem, SuiteResult
 from conductor.domain.states import Phase, WorkloadState
 from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
@@ -20,7 +21,7 @@ from conductor.errors import (
     StateError,
     UnreachableError,
 )
-from conductor.reports.judge import broken, judge_run, judge_suite
+from conductor.reports.judge import broken, judge_run, judge_services, judge_suite
 from conductor.reports.junit import JUnit, count
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -218,3 +219,37 @@ def test_an_error_keeps_its_subject_and_its_own_remedy():
 
 def test_what_was_cancelled_is_not_broken():
     assert broken(CancelledRunError("stopped")).verdict is Verdict.CANCELLED
+
+
+RED = judge(ended(1), reports(CaseStatus.FAILED)).outcome
+CRASHED = ServiceEnding(
+    name="backend", phase="ended", exit_code=137, reason="OOMKilled", message="out of memory"
+)
+STANDING = ServiceEnding(name="redis", phase="running", health="healthy")
+ONE_SHOT = ServiceEnding(name="migrate", phase="ended", exit_code=0)
+
+
+def test_red_tests_beside_a_service_that_crashed_were_no_fair_test() -> None:
+    outcome = judge_services(RED, [STANDING, ONE_SHOT, CRASHED])
+    assert (outcome.verdict, outcome.reason, outcome.fault, outcome.subject) == (
+        Verdict.BROKEN, Reason.OOM_KILLED, Fault.REPOSITORY, "backend",
+    )  # fmt: skip
+    assert "backend exited with 137" in outcome.message
+    assert "1 of 1 test failed" in outcome.message
+
+
+def test_services_that_stand_or_ended_well_change_nothing() -> None:
+    assert judge_services(RED, [STANDING, ONE_SHOT]) == RED
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(verdict=Verdict.PASSED),
+        Outcome(verdict=Verdict.FAILED, reason=Reason.DEADLINE_EXCEEDED),
+        Outcome(verdict=Verdict.CANCELLED, reason=Reason.CANCELLED),
+    ],
+    ids=lambda outcome: outcome.verdict,
+)
+def test_a_crash_beside_tests_that_passed_or_were_stopped_changes_nothing(outcome: Outcome) -> None:
+    assert judge_services(outcome, [CRASHED]) == outcome

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from conductor.domain.report import ServiceEnding
 from conductor.domain.results import Case, CaseStatus, Counts, SuiteResult
 from conductor.domain.states import REMEDIES, Phase, WorkloadState, fault_of
 from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
@@ -82,6 +83,22 @@ def judge_run(suites: Sequence[SuiteResult]) -> Outcome:
     return replace(
         worst.outcome, message=message, subject="" if verdict is Verdict.PASSED else worst.outcome.subject
     )
+
+
+def judge_services(outcome: Outcome, services: Sequence[ServiceEnding]) -> Outcome:
+    """Reconsider red tests by how the services stood at the end: beside one that crashed, they were no fair test.
+
+    Tests that passed all the same stand, and so does what was stopped or broken before.
+    """
+    crashed = next(
+        (one for one in services if one.phase == Phase.ENDED and one.exit_code not in (0, None)), None
+    )
+    if outcome.verdict is not Verdict.FAILED or outcome.reason is not Reason.TESTS_FAILED or crashed is None:
+        return outcome
+    reason = Reason(crashed.reason) if crashed.reason else Reason.ERROR
+    said = f" ({crashed.message})" if crashed.message else ""
+    message = f"{crashed.name} exited with {crashed.exit_code}{said} while the tests ran; {outcome.message}"
+    return replace(_outcome(Verdict.BROKEN, reason, message), subject=crashed.name)
 
 
 def broken(error: ConductorError) -> Outcome:
