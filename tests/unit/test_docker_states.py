@@ -268,12 +268,12 @@ def test_the_replica_that_is_worst_off_speaks_for_all():
         (
             "cannot listen on the TCP port: listen tcp4 127.0.0.1:22222: bind: address already in use",
             Reason.PORT_IN_USE,
-            Fault.PLATFORM,
+            Fault.REPOSITORY,
         ),
         (
             "driver failed programming external connectivity: Bind for 127.0.0.1:80 failed: port is already allocated",
             Reason.PORT_IN_USE,
-            Fault.PLATFORM,
+            Fault.REPOSITORY,
         ),
         ("mkdir /var/lib/containers/x: no space left on device", Reason.DISK_FULL, Fault.PLATFORM),
         ("invalid CapAdd: unknown capability: CAP_NOPE", Reason.CONFIGURATION, Fault.REPOSITORY),

@@ -49,7 +49,7 @@ def _run_cells(row: RunRow, now: datetime, interrupted: frozenset[str]) -> list[
     source, word = row.run.source, verdict_word(row, interrupted)
     took = (row.ended_at - row.started_at).total_seconds() if row.started_at and row.ended_at else None
     return [
-        Text(row.run.id),
+        Text(row.run.id if row.run.attempt == 1 else f"{row.run.id} ({row.run.attempt})"),
         Text(on_one_line(row.run.repository)),
         Text(on_one_line(source.ref or source.branch or "folder")),
         Text(source.commit[:7] + ("*" if source.dirty else "") if source.commit else ""),

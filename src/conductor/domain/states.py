@@ -259,7 +259,7 @@ _NEVER_BY_ITSELF = frozenset({
 })  # fmt: skip
 
 _PLATFORM = frozenset({
-    Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE, Reason.PORT_IN_USE, Reason.DISK_FULL,
+    Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE, Reason.DISK_FULL,
     Reason.ENGINE_UNREACHABLE, Reason.INTERNAL,
 })  # fmt: skip
 

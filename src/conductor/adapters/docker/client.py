@@ -14,11 +14,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, C
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiodocker
 import aiohttp
-import yarl
 
 from conductor.adapters.docker.service import PodmanService, answers
 from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError, UsageError
@@ -267,5 +267,5 @@ def _client(url: str) -> Client:
 
 
 def _refuse_nowhere(url: str) -> None:
-    if not yarl.URL(url).host and not url.startswith("unix://"):
+    if not urlsplit(url).hostname and not url.startswith("unix://"):
         raise ValueError("it names neither a socket nor a host")

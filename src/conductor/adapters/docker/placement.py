@@ -103,7 +103,7 @@ class Placement:
         if self.kind == "service":
             for port in convert.published(self.place, self.service.name).values():
                 if port and (why := await asyncio.to_thread(holder_of_port, port)):
-                    return Failure(reason=Reason.PORT_IN_USE, fault=Fault.PLATFORM, message=why)
+                    return Failure(reason=Reason.PORT_IN_USE, fault=Fault.REPOSITORY, message=why)
         return None
 
     async def _surroundings(self) -> None:

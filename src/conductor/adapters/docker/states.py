@@ -56,7 +56,7 @@ def start_failure(text: str, *, status: int = 500) -> Failure:
     if is_disk_full(text):
         return Failure(reason=Reason.DISK_FULL, fault=Fault.PLATFORM, message=text)
     if any(sign in lowered for sign in _PORT_SIGNS):
-        return Failure(reason=Reason.PORT_IN_USE, fault=Fault.PLATFORM, message=_port_message(text))
+        return Failure(reason=Reason.PORT_IN_USE, fault=Fault.REPOSITORY, message=_port_message(text))
     if any(sign in lowered for sign in _COMMAND_SIGNS) or (
         "exec:" in lowered and "permission denied" in lowered
     ):

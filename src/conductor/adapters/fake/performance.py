@@ -116,7 +116,7 @@ def _struck(performance: Performance, misfortunes: Sequence[Misfortune]) -> Perf
     return performance
 
 
-_PLATFORM = frozenset({Reason.UNSCHEDULABLE, Reason.QUOTA, Reason.PORT_IN_USE, Reason.DISK_FULL})
+_PLATFORM = frozenset({Reason.UNSCHEDULABLE, Reason.QUOTA, Reason.DISK_FULL})
 
 
 def _befall(performance: Performance, misfortune: Misfortune) -> Performance:
