@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conductor import bootstrap
+from conductor.adapters.docker.client import connect
+from conductor.domain.names import LABEL_RUN
+from conductor.domain.report import Report
+from conductor.domain.verdict import Verdict
+from conductor.operations import runs
+from conductor.operations.runs import RunView
 from tests.live.shop import conductor, shop_repository
 
 pytestmark = [pytest.mark.engine, pytest.mark.crash, pytest.mark.timeout(1500)]
@@ -49,50 +56,35 @@ def kill_after(command: Sequence[str], environment: dict[str, str], number: int)
     return Cut(run=run, steps=ended)
 
 
-def shown(run: str, environment: dict[str, str]) -> dict[str, Any]:
-    answer = subprocess.run(
-        [*conductor(), "runs", "show", run, "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
+@dataclass(frozen=True)
+class Shown:
+    """A run as it is on record, and the ids of its containers as the engine has them."""
+
+    view: RunView
+    containers: Mapping[str, str]
+
+    @property
+    def times(self) -> Mapping[tuple[str, str], tuple[object, object]]:
+        return {(step.name, step.subject): (step.started_at, step.ended_at) for step in self.view.steps}
+
+    @property
+    def ended(self) -> set[tuple[str, str]]:
+        return {step for step, (_, end) in self.times.items() if end}
 
 
-def step_times(view: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str | None]]:
-    return {(step["name"], step["subject"]): (step["started_at"], step["ended_at"]) for step in view["steps"]}
+def shown(run: str, environment: Mapping[str, str]) -> Shown:
+    return asyncio.run(_shown(run, Path(environment["CONDUCTOR_STATE"])))
 
 
-def containers(run: str, environment: dict[str, str]) -> dict[str, str]:
-    """Return the ids of the run's containers by their names, as the engine has them."""
-    return dict(_listed(run, environment))
-
-
-def _listed(run: str, environment: dict[str, str]) -> Iterator[tuple[str, str]]:
-    program = (
-        "import asyncio, sys, json\n"
-        "from conductor import bootstrap\n"
-        "async def main():\n"
-        "    async with bootstrap.reading(bootstrap.load_settings()) as app:\n"
-        "        client = await app.world.engine._connection.client()\n"
-        "        label = {'label': ['conductor.dev/run=' + sys.argv[1]]}\n"
-        "        found = await client.containers.list(all=True, filters=label)\n"
-        "        print(json.dumps([[c._container['Names'][0], c.id] for c in found]))\n"
-        "asyncio.run(main())\n"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", program, run],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    for name, container in json.loads(answer.stdout):
-        yield name.lstrip("/"), container
+async def _shown(run: str, state: Path) -> Shown:
+    async with bootstrap.reading(bootstrap.load_settings(state)) as app:
+        view = await runs.show(app.world, run)
+    client = await connect(state_folder=state)
+    try:
+        found = await client.containers.list(all=True, filters={"label": [f"{LABEL_RUN}={run}"]})
+        return Shown(view=view, containers={one["Names"][0].lstrip("/"): one.id for one in found})
+    finally:
+        await client.close()
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +105,9 @@ def test_a_run_killed_after_each_step_ends_with_the_verdict_that_it_would_have_h
     assert whole.returncode == 0, whole.stdout[-3000:] + whole.stderr[-3000:]
     events = [json.loads(line) for line in whole.stdout.splitlines()]
     steps = [event for event in events if event.get("kind") == "step.ended"]
-    counts = shown(events[0]["run"], state)["report"]["counts"]
-    assert counts["passed"] > 0
+    whole_report = shown(events[0]["run"], state).view.report
+    assert whole_report is not None
+    assert count(whole_report) > 0
     kills = 0
     for number in range(1, len(steps) + 1):
         cut = kill_after(run, state, number)
@@ -122,26 +115,25 @@ def test_a_run_killed_after_each_step_ends_with_the_verdict_that_it_would_have_h
             continue  # the steps of builds and suites end in another order now and then
         kills += 1
         before = shown(cut.run, state)
-        standing = containers(cut.run, state)
         resumed = subprocess.run(
             [*conductor(), "runs", "resume", cut.run],
-            env=state,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
-        )
+            env=state, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False,
+        )  # fmt: skip
         after = shown(cut.run, state)
         where = (
             f"killed after step {number} {cut.steps[-1]}: {resumed.stdout[-2000:]}{resumed.stderr[-2000:]}"
         )
-        assert after["outcome"]["verdict"] == "passed", where
-        ended_before = {step: times for step, times in step_times(before).items() if times[1]}
-        assert set(cut.steps) <= set(ended_before), where
-        again = {step for step, times in ended_before.items() if step_times(after)[step] != times}
+        assert resumed.returncode == 0, where
+        assert after.view.report is not None, where
+        assert after.view.report.outcome.verdict is Verdict.PASSED, where
+        assert count(after.view.report) == count(whole_report), where
+        assert set(cut.steps) <= before.ended, where
+        again = {step for step in before.ended if after.times[step] != before.times[step]}
         assert not again, f"done twice: {again}; {where}"
-        assert after["report"]["counts"] == counts, where
-        left = containers(cut.run, state)
-        assert not left, f"{where}: left behind {left} (there were {standing})"
+        assert not after.containers, f"{where}: left behind {after.containers} (of {before.containers})"
     record_property("kills", kills)
     assert kills >= len(steps) - 2
+
+
+def count(report: Report) -> int:
+    return sum(suite.counts.passed for suite in report.suites)
