@@ -252,7 +252,8 @@ class DockerEngine:
 
     @once_more
     async def namespaces(self) -> Sequence[NamespaceInfo]:
-        """List what this instance has on the engine, or has marked."""
+        """List what this instance has on the engine, or has marked; from then on it is known what the engine can do."""
+        await self._client()
         return await self._inventory.namespaces()
 
     @once_more
