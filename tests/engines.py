@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from conductor.adapters.docker.images import find_image
 
 BUSYBOX = "localhost/conductor-test/busybox:1"
 _USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+_CHUNK_BYTES = 64 * 1024
 _GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 
 
@@ -50,10 +52,15 @@ async def _ensure_busybox(state: Path) -> None:
 async def _import(client: Client, archive: bytes) -> None:
     repository, tag = BUSYBOX.rsplit(":", 1)
     parameters = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": 'CMD ["/bin/sh"]'}
-    async with client.stream("POST", "images/create", params=parameters, data=archive) as response:
+    async with client.stream("POST", "images/create", params=parameters, data=_chunks(archive)) as response:
         answer = (await response.text()).strip().splitlines()[-1]
     made = json.loads(answer)["status"]
     await client.images.tag(made, repo=repository, tag=tag)  # Podman 4.3 takes the name and not the tag
+
+
+async def _chunks(archive: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(archive), _CHUNK_BYTES):
+        yield archive[start : start + _CHUNK_BYTES]
 
 
 def _static_busybox() -> Path:
