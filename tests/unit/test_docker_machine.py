@@ -31,7 +31,7 @@ def test_podman_is_configured_only_where_its_defaults_do_not_work():
     )
     assert configuration(hard) == (
         '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nexit_command_delay = 10\n'
     )
     assert "runtime" not in configuration(replace(hard, runc=False))
 

@@ -39,6 +39,10 @@ def look() -> Machine:
     )
 
 
+EXEC_LEFTOVER_SECONDS = 10
+"""How long Podman keeps a process for each exec that has ended; its default of 300 s makes hundreds of them of frequent health checks."""
+
+
 def configuration(machine: Machine) -> str:
     """Write containers.conf(5) for this machine; empty where Podman's own defaults work.
 
@@ -50,6 +54,8 @@ def configuration(machine: Machine) -> str:
         engine.append('runtime = "runc"')
     if not machine.systemd:
         engine += ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+    if engine:
+        engine.append(f"exit_command_delay = {EXEC_LEFTOVER_SECONDS}")
     limits = [f'"{name}={hard}:{hard}"' for name, hard in machine.hard_limits.items()]
     containers = [f"default_ulimits = [{', '.join(limits)}]"] if limits else []
     return _section("containers", containers) + _section("engine", engine)
