@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor.adapters.kubernetes.containers import escaped
-from conductor.adapters.kubernetes.kube_names import kube_name
-from conductor.adapters.kubernetes.manifests import render
-from conductor.adapters.kubernetes.site import Site
-from conductor.adapters.kubernetes.unsupported import unsupported
+from conductor.adapters.kubernetes.manifests.containers import escaped
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
+from conductor.adapters.kubernetes.manifests.render import render
+from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.adapters.kubernetes.manifests.unsupported import unsupported
 from conductor.domain.stack import (
     BindMount,
     Build,

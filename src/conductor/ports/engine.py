@@ -60,8 +60,8 @@ PARTIAL_ENTRY = ".conductor-partial"
 """The entry of a collected archive that says what is missing from it."""
 
 
-class Engine(Protocol):
-    """Ten verbs and their inspection."""
+class Renderer(Protocol):
+    """The pure half of an engine: what it would be told, without one being there."""
 
     name: str
     """`docker`, `kubernetes` or `fake`."""
@@ -71,8 +71,15 @@ class Engine(Protocol):
         ...
 
     def render(self, place: Place, stack: Stack, jobs: Sequence[Job] = ()) -> Sequence[Mapping[str, object]]:
-        """Show what the engine will be told, as plain data in a stable order. Pure; secrets appear by name only."""
+        """Show what the engine will be told, as plain data in a stable order.
+
+        Secrets appear by name only. Reads nothing but what is mounted from `place.checkout`.
+        """
         ...
+
+
+class Engine(Renderer, Protocol):
+    """Ten verbs and their inspection."""
 
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Make the isolated place: network, mark. Existing: the mark is renewed, nothing else happens."""

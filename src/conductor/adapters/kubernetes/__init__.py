@@ -1,5 +1,1 @@
-"""All that Conductor knows of Kubernetes.
-
-So far the pure half: `manifests` (a stack as Kubernetes objects) with `pods`, `containers`, `volumes`, `network` and `kube_names`, and
-`unsupported` (what is not carried). Nothing here talks to a cluster yet.
-"""
+"""All that Conductor knows of Kubernetes: `manifests` (pure conversion) and, beside it, what talks to an API server."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from conductor.adapters.kubernetes import network, pods, volumes
-from conductor.adapters.kubernetes.kube_names import config_name, kube_name
-from conductor.adapters.kubernetes.site import Manifest, Site
-from conductor.adapters.kubernetes.volumes import Files
+from conductor.adapters.kubernetes.manifests import network, pods, volumes
+from conductor.adapters.kubernetes.manifests.kube_names import config_name, kube_name
+from conductor.adapters.kubernetes.manifests.site import Manifest, Site
+from conductor.adapters.kubernetes.manifests.volumes import Files
 from conductor.domain.names import LABEL_INSTANCE, LABEL_KIND, LABEL_RUN, LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service, Stack
 from conductor.ports.engine import Place

@@ -6,11 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 
-from conductor.adapters.kubernetes.containers import container
-from conductor.adapters.kubernetes.kube_names import is_dns_name
-from conductor.adapters.kubernetes.network import pod_labels
-from conductor.adapters.kubernetes.site import Manifest
-from conductor.adapters.kubernetes.volumes import Files, volumes
+from conductor.adapters.kubernetes.manifests.containers import container
+from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name
+from conductor.adapters.kubernetes.manifests.network import pod_labels
+from conductor.adapters.kubernetes.manifests.site import Manifest
+from conductor.adapters.kubernetes.manifests.volumes import Files, volumes
 from conductor.domain.stack import Job, Restart, Service
 
 TRIES = 100

@@ -9,8 +9,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from conductor.adapters.kubernetes.kube_names import config_name, kube_name
-from conductor.adapters.kubernetes.site import Manifest
+from conductor.adapters.kubernetes.manifests.kube_names import config_name, kube_name
+from conductor.adapters.kubernetes.manifests.site import Manifest
 from conductor.domain.stack import BindMount, FileMount, Mount, Service, TmpfsMount, VolumeMount
 
 Files = Mapping[str, bytes]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conductor.adapters.kubernetes.kube_names import is_dns_name, kube_name
-from conductor.adapters.kubernetes.site import Manifest, Site
+from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name, kube_name
+from conductor.adapters.kubernetes.manifests.site import Manifest, Site
 from conductor.domain.stack import Network, Service, Stack
 
 _DNS = "dns.conductor.dev"

@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Iterator
 
-from conductor.adapters.kubernetes.kube_names import kube_name, secret_name
-from conductor.adapters.kubernetes.site import DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, Manifest
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
+from conductor.adapters.kubernetes.manifests.site import DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, Manifest
 from conductor.domain.stack import Healthcheck, Resources, SecretText, Service
 
 NEVER = 1_000_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from conductor.adapters.kubernetes.containers import forbids_new_privileges
-from conductor.adapters.kubernetes.kube_names import is_dns_name, kube_name
-from conductor.adapters.kubernetes.volumes import LARGEST_BYTES, Files, contents_of
+from conductor.adapters.kubernetes.manifests.containers import forbids_new_privileges
+from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name, kube_name
+from conductor.adapters.kubernetes.manifests.volumes import LARGEST_BYTES, Files, contents_of
 from conductor.domain.account import Entry, Treatment
 from conductor.domain.stack import BindMount, FileMount, Job, Service, Stack, TmpfsMount, VolumeMount
 
