@@ -29,7 +29,7 @@ from pathlib import Path
 import aiodocker
 import aiohttp
 
-from conductor.adapters.docker.client import Client, connect, reaching
+from conductor.adapters.docker.connection.client import Client, connect, reaching
 from conductor.bootstrap import load_settings
 from conductor.errors import ConductorError, NotFoundError, UnreachableError
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from conductor.adapters.docker.client import Client, Connection, connect
-from conductor.adapters.docker.images import find_image
+from conductor.adapters.docker.connection.client import Client, Connection, connect
+from conductor.adapters.docker.containers.images import find_image
 
 BUSYBOX = "localhost/conductor-test/busybox:1"
 _USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"

@@ -119,8 +119,8 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
         from conductor.adapters.fake.engine import FakeEngine
 
         return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
-    from conductor.adapters.docker.builder import DockerBuilder
-    from conductor.adapters.docker.client import Connection
+    from conductor.adapters.docker.building.builder import DockerBuilder
+    from conductor.adapters.docker.connection.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
 
     connection = Connection(state_folder=settings.state, url=settings.docker_host or "")

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from tests.engines import busybox, engine_state  # noqa: F401 -- fixtures
 
-from conductor.adapters.docker.builder import DockerBuilder
-from conductor.adapters.docker.client import Connection
+from conductor.adapters.docker.building.builder import DockerBuilder
+from conductor.adapters.docker.connection.client import Connection
 from conductor.domain.names import LABEL_KEY, LABEL_RUN
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from conductor.adapters.docker.builder import DockerBuilder, reference
-from conductor.adapters.docker.client import Connection
+from conductor.adapters.docker.building.builder import DockerBuilder, reference
+from conductor.adapters.docker.connection.client import Connection
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.stack import Build
 from conductor.errors import RunError, UnreachableError

@@ -28,10 +28,10 @@ from tests.contract.engine_contract import (
 )
 from tests.engines import belongings
 
-from conductor.adapters.docker.client import Connection
+from conductor.adapters.docker.connection.client import Connection
+from conductor.adapters.docker.connection.service import PodmanService
 from conductor.adapters.docker.diagnosis import look_at_engine
 from conductor.adapters.docker.engine import DockerEngine
-from conductor.adapters.docker.service import PodmanService
 from conductor.domain.masking import Masker
 from conductor.domain.stack import (
     BindMount,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conductor.adapters.docker.client import connect
+from conductor.adapters.docker.connection.client import connect
 from conductor.domain.names import LABEL_RUN
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]

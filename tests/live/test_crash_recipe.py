@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conductor import bootstrap
-from conductor.adapters.docker.client import connect
+from conductor.adapters.docker.connection.client import connect
 from conductor.domain.names import LABEL_RUN
 from conductor.domain.report import Report
 from conductor.domain.run import Status

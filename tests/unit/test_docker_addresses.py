@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from conductor.adapters.docker.addresses import Addresses
+from conductor.adapters.docker.containers.addresses import Addresses
 from conductor.domain.stack import Network, Service, Stack
 from conductor.ports.engine import Place
 

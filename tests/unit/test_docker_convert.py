@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from inline_snapshot import snapshot
 
-from conductor.adapters.docker import convert
-from conductor.adapters.docker.convert import EngineFacts, ImageFacts
-from conductor.adapters.docker.unsupported import unsupported
+from conductor.adapters.docker.containers import convert
+from conductor.adapters.docker.containers.convert import EngineFacts, ImageFacts
+from conductor.adapters.docker.containers.unsupported import unsupported
 from conductor.domain.stack import (
     BindMount,
     FileMount,

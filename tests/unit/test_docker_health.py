@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from conductor.adapters.docker.health import HealthChecks, Schedule
+from conductor.adapters.docker.watching.health import HealthChecks, Schedule
 from conductor.domain.stack import Healthcheck
 from conductor.domain.states import Health
 from conductor.errors import NotFoundError, UnreachableError

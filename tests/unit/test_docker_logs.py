@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.adapters.docker.logs import HEADER, FileEntries, Frames, Lines
+from conductor.adapters.docker.logs.lines import HEADER, FileEntries, Frames, Lines
 
 
 def frame(stream: int, text: str) -> bytes:

@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from conductor.adapters.docker.archives import roots, wanted
-from conductor.adapters.docker.kernel import out_of_memory
-from conductor.adapters.docker.logins import find_login
-from conductor.adapters.docker.machine import Machine, configuration
+from conductor.adapters.docker.connection.machine import Machine, configuration
+from conductor.adapters.docker.connection.service import (
+    LONGEST_SOCKET_PATH,
+    PodmanService,
+    answers,
+    socket_path,
+)
+from conductor.adapters.docker.containers.logins import find_login
+from conductor.adapters.docker.containers.mounts import confined, holder_of_port, keep_files, prepare_binds
 from conductor.adapters.docker.marks import Failure, Marks, Note
-from conductor.adapters.docker.mounts import confined, holder_of_port, keep_files, prepare_binds
-from conductor.adapters.docker.service import LONGEST_SOCKET_PATH, PodmanService, answers, socket_path
+from conductor.adapters.docker.watching.kernel import out_of_memory
 from conductor.domain.lease import Lease
 from conductor.domain.stack import BindMount, FileMount, Service
 from conductor.domain.verdict import Fault, Reason

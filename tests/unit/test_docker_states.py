@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
-from conductor.adapters.docker.convert import LABEL_HEALTHCHECK
+from conductor.adapters.docker.containers.convert import LABEL_HEALTHCHECK
 from conductor.adapters.docker.diagnosis import facts_of
 from conductor.adapters.docker.marks import Failure, Note
-from conductor.adapters.docker.states import Beside, moment, pull_failure, start_failure, workload_state
+from conductor.adapters.docker.watching.states import (
+    Beside,
+    moment,
+    pull_failure,
+    start_failure,
+    workload_state,
+)
 from conductor.domain.states import Health, Phase
 from conductor.domain.verdict import Fault, Reason
 

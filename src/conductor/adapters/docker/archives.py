@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from conductor.adapters.docker.client import Client, reaching
+from conductor.adapters.docker.connection.client import Client, reaching
 from conductor.errors import NotFoundError
 from conductor.ports.engine import PARTIAL_ENTRY
 

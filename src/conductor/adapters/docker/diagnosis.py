@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conductor.adapters.docker.client import Client, Connection, reaching
-from conductor.adapters.docker.convert import EngineFacts
-from conductor.adapters.docker.machine import look
-from conductor.adapters.docker.unsupported import has_init
+from conductor.adapters.docker.connection.client import Client, Connection, reaching
+from conductor.adapters.docker.connection.machine import look
+from conductor.adapters.docker.containers.convert import EngineFacts
+from conductor.adapters.docker.containers.unsupported import has_init
 from conductor.errors import ConductorError
 from conductor.ports.engine import Diagnosis
 

@@ -16,19 +16,20 @@ from pathlib import Path
 
 import aiodocker
 
-from conductor.adapters.docker import archives, convert
-from conductor.adapters.docker.client import Client, Connection, Patience, once_more, reaching
-from conductor.adapters.docker.convert import EngineFacts, ImageFacts, Kind
+from conductor.adapters.docker import archives
+from conductor.adapters.docker.connection.client import Client, Connection, Patience, once_more, reaching
+from conductor.adapters.docker.containers import convert
+from conductor.adapters.docker.containers.convert import EngineFacts, ImageFacts, Kind
+from conductor.adapters.docker.containers.placement import Placement, ensure_network
+from conductor.adapters.docker.containers.unsupported import unsupported
 from conductor.adapters.docker.diagnosis import diagnose, look_at_engine
 from conductor.adapters.docker.execution import execute
 from conductor.adapters.docker.inventory import Inventory
-from conductor.adapters.docker.log_sources import read_log
+from conductor.adapters.docker.logs.sources import read_log
 from conductor.adapters.docker.marks import Marks, Note
-from conductor.adapters.docker.placement import Placement, ensure_network
-from conductor.adapters.docker.states import will_restart
 from conductor.adapters.docker.terminal import attach
-from conductor.adapters.docker.unsupported import unsupported
-from conductor.adapters.docker.watching import Container, Sight
+from conductor.adapters.docker.watching.sight import Container, Sight
+from conductor.adapters.docker.watching.states import will_restart
 from conductor.domain.account import Entry
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine

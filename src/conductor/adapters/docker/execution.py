@@ -14,7 +14,7 @@ import aiodocker
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
-from conductor.adapters.docker.client import Client, reaching
+from conductor.adapters.docker.connection.client import Client, reaching
 from conductor.errors import NotFoundError
 from conductor.ports.engine import ExecResult
 

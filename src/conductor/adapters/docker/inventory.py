@@ -14,9 +14,9 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import CANNOT_CONNECT, Client, Connection, reaching
+from conductor.adapters.docker.connection.client import CANNOT_CONNECT, Client, Connection, reaching
 from conductor.adapters.docker.marks import Marks
-from conductor.adapters.docker.states import moment
+from conductor.adapters.docker.watching.states import moment
 from conductor.domain.lease import NamespaceInfo
 from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE, LABEL_RUN
 from conductor.errors import UnreachableError

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
-from conductor.adapters.docker.client import Client, reaching
+from conductor.adapters.docker.connection.client import Client, reaching
 from conductor.adapters.docker.execution import STDERR, end_input, exit_code, prepare
 
 

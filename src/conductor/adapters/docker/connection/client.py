@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import aiodocker
 import aiohttp
 
-from conductor.adapters.docker.service import PodmanService, answers
+from conductor.adapters.docker.connection.service import PodmanService, answers
 from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError, UsageError
 
 P = ParamSpec("P")

@@ -9,11 +9,11 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import CANNOT_CONNECT, Client, reaching
-from conductor.adapters.docker.convert import ImageFacts
-from conductor.adapters.docker.logins import find_login
+from conductor.adapters.docker.connection.client import CANNOT_CONNECT, Client, reaching
+from conductor.adapters.docker.containers.convert import ImageFacts
+from conductor.adapters.docker.containers.logins import find_login
 from conductor.adapters.docker.marks import Failure
-from conductor.adapters.docker.states import pull_failure
+from conductor.adapters.docker.watching.states import pull_failure
 from conductor.domain.stack import Healthcheck, Service
 from conductor.domain.verdict import Fault, Reason
 

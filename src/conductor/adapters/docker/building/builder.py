@@ -19,9 +19,9 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import Connection, is_disk_full, reaching
-from conductor.adapters.docker.context import CHUNK, Context, archive, content_key, read_context
-from conductor.adapters.docker.dockerfile import line_of
+from conductor.adapters.docker.building.context import CHUNK, Context, archive, content_key, read_context
+from conductor.adapters.docker.building.dockerfile import line_of
+from conductor.adapters.docker.connection.client import Connection, is_disk_full, reaching
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build

@@ -16,13 +16,13 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import BETWEEN_TRIES, Client, Connection, Patience, reaching
-from conductor.adapters.docker.convert import LABEL_HEALTHCHECK, read_healthcheck
+from conductor.adapters.docker.connection.client import BETWEEN_TRIES, Client, Connection, Patience, reaching
+from conductor.adapters.docker.containers.convert import LABEL_HEALTHCHECK, read_healthcheck
 from conductor.adapters.docker.execution import execute, said
-from conductor.adapters.docker.health import HealthChecks
-from conductor.adapters.docker.kernel import out_of_memory
 from conductor.adapters.docker.marks import Marks, Note
-from conductor.adapters.docker.states import Beside, moment, workload_state
+from conductor.adapters.docker.watching.health import HealthChecks
+from conductor.adapters.docker.watching.kernel import out_of_memory
+from conductor.adapters.docker.watching.states import Beside, moment, workload_state
 from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE, LABEL_WORKLOAD
 from conductor.domain.stack import Healthcheck
 from conductor.domain.states import States

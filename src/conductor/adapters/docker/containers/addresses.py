@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
-from conductor.adapters.docker import convert
+from conductor.adapters.docker.containers import convert
 from conductor.domain.stack import Service, Stack
 from conductor.ports.engine import Place
 

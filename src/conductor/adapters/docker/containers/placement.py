@@ -14,15 +14,21 @@ from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker import convert
-from conductor.adapters.docker.addresses import Addresses
 from conductor.adapters.docker.archives import copy_in
-from conductor.adapters.docker.client import CANNOT_CONNECT, Client, reaching
-from conductor.adapters.docker.convert import EngineFacts, ImageFacts, Kind, Wording
-from conductor.adapters.docker.images import ready_image
+from conductor.adapters.docker.connection.client import CANNOT_CONNECT, Client, reaching
+from conductor.adapters.docker.containers import convert
+from conductor.adapters.docker.containers.addresses import Addresses
+from conductor.adapters.docker.containers.convert import EngineFacts, ImageFacts, Kind, Wording
+from conductor.adapters.docker.containers.images import ready_image
+from conductor.adapters.docker.containers.mounts import (
+    archive_of,
+    confined,
+    holder_of_port,
+    keep_files,
+    prepare_binds,
+)
 from conductor.adapters.docker.marks import Failure, Marks, Note
-from conductor.adapters.docker.mounts import archive_of, confined, holder_of_port, keep_files, prepare_binds
-from conductor.adapters.docker.states import start_failure
+from conductor.adapters.docker.watching.states import start_failure
 from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE
 from conductor.domain.stack import SecretText, Service, Stack, Volume, VolumeMount
 from conductor.domain.verdict import Fault, Reason

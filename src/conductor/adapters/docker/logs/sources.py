@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import aiodocker
 
-from conductor.adapters.docker.client import Client, reaching
+from conductor.adapters.docker.connection.client import Client, reaching
 from conductor.adapters.docker.execution import belongs
-from conductor.adapters.docker.logs import FileEntries, Frames, Lines
+from conductor.adapters.docker.logs.lines import FileEntries, Frames, Lines
 from conductor.domain.report import LogLine
 
 CHUNK = 2**18

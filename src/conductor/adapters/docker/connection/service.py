@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-from conductor.adapters.docker.machine import configuration, look
+from conductor.adapters.docker.connection.machine import configuration, look
 from conductor.errors import StateError, UnreachableError
 
 IDLE = timedelta(minutes=2)

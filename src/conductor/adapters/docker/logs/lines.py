@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from conductor.adapters.docker.states import moment
+from conductor.adapters.docker.watching.states import moment
 from conductor.domain.report import LogLine
 
 HEADER = struct.Struct(">BxxxL")
