@@ -9,8 +9,13 @@ import pytest
 from inline_snapshot import snapshot
 
 from conductor.adapters.docker.containers import convert
-from conductor.adapters.docker.containers.convert import EngineFacts, ImageFacts
+from conductor.adapters.docker.containers.binds import copied, kept
+from conductor.adapters.docker.containers.facts import Config, EngineFacts, ImageFacts
+from conductor.adapters.docker.containers.healthcheck import LABEL_HEALTHCHECK, read_healthcheck
+from conductor.adapters.docker.containers.naming import network_names
+from conductor.adapters.docker.containers.networks import endpoints, published, with_stack_networks
 from conductor.adapters.docker.containers.unsupported import unsupported
+from conductor.adapters.docker.containers.wording import for_people
 from conductor.domain.stack import (
     BindMount,
     FileMount,
@@ -33,9 +38,7 @@ PLACE = Place(namespace="conductor-shop-abc234", run="shop-abc234", checkout="/s
 WEB = Service(name="web", image="nginx:1")
 
 
-def told(
-    service: Service, *, facts: EngineFacts | None = None, image: ImageFacts | None = None
-) -> convert.Config:
+def told(service: Service, *, facts: EngineFacts | None = None, image: ImageFacts | None = None) -> Config:
     return convert.container(
         PLACE,
         Stack(name="shop", services=(service,)),
@@ -44,7 +47,7 @@ def told(
         kind="service",
         facts=facts or EngineFacts(),
         image=image or ImageFacts(),
-        wording=convert.shown(PLACE),
+        wording=for_people(PLACE),
     )
 
 
@@ -208,32 +211,28 @@ def test_entrypoint_and_command_mean_what_compose_says(entrypoint, command, expe
 def test_the_image_s_check_counts_where_the_service_has_none_and_never_where_it_is_disabled():
     check = Healthcheck(test=("CMD", "look"))
     image = ImageFacts(healthcheck=check)
-    label = told(WEB, image=image)["Labels"][convert.LABEL_HEALTHCHECK]
-    assert convert.read_healthcheck(label) == check
+    label = told(WEB, image=image)["Labels"][LABEL_HEALTHCHECK]
+    assert read_healthcheck(label) == check
     own = replace(WEB, healthcheck=Healthcheck(test=("CMD", "own"), retries=9))
-    assert convert.read_healthcheck(told(own, image=image)["Labels"][convert.LABEL_HEALTHCHECK]).retries == 9
-    assert (
-        convert.LABEL_HEALTHCHECK not in told(replace(WEB, healthcheck_disabled=True), image=image)["Labels"]
-    )
+    assert read_healthcheck(told(own, image=image)["Labels"][LABEL_HEALTHCHECK]).retries == 9
+    assert LABEL_HEALTHCHECK not in told(replace(WEB, healthcheck_disabled=True), image=image)["Labels"]
 
 
 def test_one_network_is_the_namespace_s_own_and_several_are_one_each():
     one = Stack(name="s", services=(WEB,))
-    assert convert.network_names(PLACE, one) == {"default": "conductor-shop-abc234"}
+    assert network_names(PLACE, one) == {"default": "conductor-shop-abc234"}
     front, back = replace(WEB, networks={"front": ()}), replace(WEB, name="db", networks={"back": ("store",)})
     several = Stack(name="s", services=(front, back), networks=(Network(name="front"), Network(name="back")))
-    assert convert.network_names(PLACE, several) == {
+    assert network_names(PLACE, several) == {
         "front": "conductor-shop-abc234-front",
         "back": "conductor-shop-abc234-back",
     }
-    assert convert.endpoints(PLACE, several, back) == {
-        "conductor-shop-abc234-back": {"Aliases": ["db", "store"]}
-    }
+    assert endpoints(PLACE, several, back) == {"conductor-shop-abc234-back": {"Aliases": ["db", "store"]}}
 
 
 def test_a_network_that_is_internal_is_not_the_namespace_s_own():
     closed = Stack(name="s", services=(WEB,), networks=(Network(name="default", internal=True),))
-    assert convert.network_names(PLACE, closed) == {"default": "conductor-shop-abc234-default"}
+    assert network_names(PLACE, closed) == {"default": "conductor-shop-abc234-default"}
 
 
 def test_a_job_is_on_every_network_unless_it_names_its_own():
@@ -241,9 +240,9 @@ def test_a_job_is_on_every_network_unless_it_names_its_own():
         name="s", services=(replace(WEB, networks={"a": ()}), replace(WEB, name="b", networks={"b": ()}))
     )
     job = Job(workload=Service(name="tests", image="x"), time_limit=timedelta(1))
-    assert set(convert.with_stack_networks(stack, job).networks) == {"a", "b"}
+    assert set(with_stack_networks(stack, job).networks) == {"a", "b"}
     own = replace(job, workload=replace(job.workload, networks={"b": ()}))
-    assert set(convert.with_stack_networks(stack, own).networks) == {"b"}
+    assert set(with_stack_networks(stack, own).networks) == {"b"}
 
 
 def test_files_that_would_be_hidden_or_refused_are_mounted_and_the_others_copied():
@@ -255,16 +254,16 @@ def test_files_that_would_be_hidden_or_refused_are_mounted_and_the_others_copied
             FileMount(target="/y", content="b"),
         ),
     )
-    assert [file.target for file in convert.copied(over_memory)] == ["/y"]
-    assert [file.target for file in convert.kept(over_memory)] == ["/run/x"]
+    assert [file.target for file in copied(over_memory)] == ["/y"]
+    assert [file.target for file in kept(over_memory)] == ["/run/x"]
     read_only = replace(over_memory, read_only=True)
-    assert [file.target for file in convert.kept(read_only)] == ["/run/x", "/y"]
+    assert [file.target for file in kept(read_only)] == ["/run/x", "/y"]
 
 
 @pytest.mark.parametrize("wish", ["web", "web:", ":80", "web:http", "web:80=x"])
 def test_a_port_that_cannot_be_read_is_named(wish: str):
     with pytest.raises(UsageError, match="publish"):
-        convert.published(replace(PLACE, publish=(wish,)), "web")
+        published(replace(PLACE, publish=(wish,)), "web")
 
 
 def test_what_the_engine_cannot_do_is_said_before_anything_starts():

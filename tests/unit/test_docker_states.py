@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conductor.adapters.docker.containers.convert import LABEL_HEALTHCHECK
+from conductor.adapters.docker.containers.healthcheck import LABEL_HEALTHCHECK
 from conductor.adapters.docker.diagnosis import facts_of
 from conductor.adapters.docker.marks import Failure, Note
 from conductor.adapters.docker.watching.states import (

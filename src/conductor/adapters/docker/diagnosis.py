@@ -11,7 +11,7 @@ from typing import Any
 
 from conductor.adapters.docker.connection.client import Client, Connection, reaching
 from conductor.adapters.docker.connection.machine import look
-from conductor.adapters.docker.containers.convert import EngineFacts
+from conductor.adapters.docker.containers.facts import EngineFacts
 from conductor.adapters.docker.containers.unsupported import has_init
 from conductor.errors import ConductorError
 from conductor.ports.engine import Diagnosis

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
-from conductor.adapters.docker.containers import convert
+from conductor.adapters.docker.containers.networks import endpoints
 from conductor.domain.stack import Service, Stack
 from conductor.ports.engine import Place
 
@@ -40,7 +40,7 @@ class Addresses:
     def endpoints(self, service: Service, replica: int) -> Mapping[str, dict[str, Any]]:
         """Return the workload's endpoints with its addresses in them."""
         made: dict[str, dict[str, Any]] = {}
-        for network, endpoint in convert.endpoints(self.place, self.stack, service).items():
+        for network, endpoint in endpoints(self.place, self.stack, service).items():
             address = self.of(service.name, replica, network)
             made[network] = (
                 {**endpoint, "IPAMConfig": {"IPv4Address": address}} if address else dict(endpoint)
@@ -49,13 +49,13 @@ class Addresses:
 
     def hosts(self, service: Service) -> list[str]:
         """List `name:address` of every service on a network of this one, itself among them."""
-        own = list(convert.endpoints(self.place, self.stack, service))
+        own = list(endpoints(self.place, self.stack, service))
         return list(
             dict.fromkeys(entry for other in self.stack.services for entry in self._names(other, own))
         )
 
     def _names(self, other: Service, networks: list[str]) -> Iterator[str]:
-        theirs = convert.endpoints(self.place, self.stack, other)
+        theirs = endpoints(self.place, self.stack, other)
         for network in networks:
             if network not in theirs:
                 continue

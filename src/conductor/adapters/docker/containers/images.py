@@ -10,7 +10,7 @@ from typing import Any
 import aiodocker
 
 from conductor.adapters.docker.connection.client import CANNOT_CONNECT, Client, reaching
-from conductor.adapters.docker.containers.convert import ImageFacts
+from conductor.adapters.docker.containers.facts import ImageFacts
 from conductor.adapters.docker.containers.logins import find_login
 from conductor.adapters.docker.marks import Failure
 from conductor.adapters.docker.watching.states import pull_failure

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from conductor.adapters.docker.containers.convert import kept, kept_name
+from conductor.adapters.docker.containers.binds import kept, kept_name
 from conductor.domain.stack import BindMount, FileMount, SecretText, Service
 from conductor.errors import RefusedError
 

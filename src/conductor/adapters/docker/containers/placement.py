@@ -18,7 +18,8 @@ from conductor.adapters.docker.archives import copy_in
 from conductor.adapters.docker.connection.client import CANNOT_CONNECT, Client, reaching
 from conductor.adapters.docker.containers import convert
 from conductor.adapters.docker.containers.addresses import Addresses
-from conductor.adapters.docker.containers.convert import EngineFacts, ImageFacts, Kind, Wording
+from conductor.adapters.docker.containers.binds import copied, volume_config
+from conductor.adapters.docker.containers.facts import Config, EngineFacts, ImageFacts, Kind
 from conductor.adapters.docker.containers.images import ready_image
 from conductor.adapters.docker.containers.mounts import (
     archive_of,
@@ -27,6 +28,9 @@ from conductor.adapters.docker.containers.mounts import (
     keep_files,
     prepare_binds,
 )
+from conductor.adapters.docker.containers.naming import container_names, network_names
+from conductor.adapters.docker.containers.networks import endpoints, network_config, published
+from conductor.adapters.docker.containers.wording import Wording, with_secrets
 from conductor.adapters.docker.marks import Failure, Marks, Note
 from conductor.adapters.docker.watching.states import start_failure
 from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE
@@ -60,11 +64,7 @@ class Placement:
         if missing:
             text = f"{', '.join(missing)} is to be mounted, and is not in the repository"
             return self._fail(Failure(reason=Reason.CONFIGURATION, fault=Fault.REPOSITORY, message=text))
-        todo = [
-            name
-            for name in convert.container_names(self.place, self.service)
-            if not await self._adopted(name)
-        ]
+        todo = [name for name in container_names(self.place, self.service) if not await self._adopted(name)]
         if not todo:
             return None
         if failure := await self._obstacle():
@@ -107,24 +107,24 @@ class Placement:
             text = f"no value is known for {', '.join(lacking)}"
             return Failure(reason=Reason.SECRET_MISSING, fault=Fault.REPOSITORY, message=text)
         if self.kind == "service":
-            for port in convert.published(self.place, self.service.name).values():
+            for port in published(self.place, self.service.name).values():
                 if port and (why := await asyncio.to_thread(holder_of_port, port)):
                     return Failure(reason=Reason.PORT_IN_USE, fault=Fault.REPOSITORY, message=why)
         return None
 
     async def _surroundings(self) -> None:
         internal = {network.name for network in self.stack.networks if network.internal}
-        names = convert.network_names(self.place, self.stack)
+        names = network_names(self.place, self.stack)
         for network in self.service.networks:
             name = names.get(network, self.place.namespace)
-            config = convert.network(
+            config = network_config(
                 self.place, name, instance=self.instance, internal=network in internal, facts=self.facts
             )
             await ensure_network(self.client, config)
         declared = {volume.name: volume for volume in self.stack.volumes}
         used = {m.volume for m in self.service.mounts if isinstance(m, VolumeMount) and m.volume is not None}
         for volume in sorted(used):
-            config = convert.volume(
+            config = volume_config(
                 self.place, declared.get(volume, Volume(name=volume)), instance=self.instance
             )
             with reaching(f"making the volume {config['Name']}"):
@@ -136,39 +136,37 @@ class Placement:
             self.place, self.stack, self.service,
             instance=self.instance, kind=self.kind, facts=self.facts, image=image, wording=self._wording,
         )  # fmt: skip
-        endpoints = convert.endpoints(self.place, self.stack, self.service)
+        known_at = endpoints(self.place, self.stack, self.service)
         if self.facts.podman:
             addresses = await self._addresses()
-            replica = convert.container_names(self.place, self.service).index(name)
-            endpoints = addresses.endpoints(self.service, replica)
+            replica = container_names(self.place, self.service).index(name)
+            known_at = addresses.endpoints(self.service, replica)
             host = config["HostConfig"]
             host["ExtraHosts"] = [*host.get("ExtraHosts", []), *addresses.hosts(self.service)]
-            config["NetworkingConfig"] = {"EndpointsConfig": dict(list(endpoints.items())[:1])}
+            config["NetworkingConfig"] = {"EndpointsConfig": dict(list(known_at.items())[:1])}
         try:
             with reaching(f"starting {name}"):
-                await self._create_and_start(name, config, further=dict(list(endpoints.items())[1:]))
+                await self._create_and_start(name, config, further=dict(list(known_at.items())[1:]))
         except _RefusedByEngineError as refused:
             return start_failure(self._masked(refused.text), status=refused.status)
         return None
 
     async def _addresses(self) -> Addresses:
         subnets: dict[str, str] = {}
-        for network in set(convert.network_names(self.place, self.stack).values()) or {self.place.namespace}:
+        for network in set(network_names(self.place, self.stack).values()) or {self.place.namespace}:
             found = await _find_network(self.client, network) or {}
             ranges = [r.get("Subnet", "") for r in (found.get("IPAM") or {}).get("Config") or []]
             if subnet := next((subnet for subnet in ranges if "." in subnet), None):
                 subnets[network] = subnet
         return Addresses(place=self.place, stack=self.stack, subnets=subnets)
 
-    async def _create_and_start(
-        self, name: str, config: convert.Config, *, further: Mapping[str, convert.Config]
-    ) -> None:
+    async def _create_and_start(self, name: str, config: Config, *, further: Mapping[str, Config]) -> None:
         try:
             made = await self.client.containers.create(config, name=name)
             for network, endpoint in further.items():
                 connection = {"Container": made.id, "EndpointConfig": endpoint}
                 await self.client.ask("POST", f"networks/{network}/connect", body=connection)
-            if files := convert.copied(self.service):
+            if files := copied(self.service):
                 await copy_in(self.client, made.id, "/", archive_of(files, self._text))
             self.marks.write_note(self.place.namespace, Note(workload=self.service.name, created=True))
             await made.start()
@@ -193,7 +191,7 @@ class Placement:
         return str(self._kept / kept) if kept != path else str(confined(self.place.checkout, path))
 
     def _text(self, value: str | SecretText) -> str:
-        return value if isinstance(value, str) else convert.with_secrets(value, self._secret)
+        return value if isinstance(value, str) else with_secrets(value, self._secret)
 
     def _secret(self, name: str) -> str:
         if self.secrets is None:
@@ -239,7 +237,7 @@ async def inspect_container(client: Client, name: str) -> Mapping[str, Any] | No
             raise
 
 
-async def ensure_network(client: Client, config: convert.Config) -> None:
+async def ensure_network(client: Client, config: Config) -> None:
     """Make a network where there is none of its name. Raises `ConflictError` where it is somebody else's."""
     name, wanted = config["Name"], config["Labels"]
     with reaching(f"making the network {name}"):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from conductor.adapters.docker.containers.convert import EngineFacts
+from conductor.adapters.docker.containers.facts import EngineFacts
 from conductor.domain.account import Entry, Treatment
 from conductor.domain.stack import BindMount, FileMount, Job, Service, Stack, VolumeMount
 

@@ -17,7 +17,7 @@ from typing import Any
 import aiodocker
 
 from conductor.adapters.docker.connection.client import BETWEEN_TRIES, Client, Connection, Patience, reaching
-from conductor.adapters.docker.containers.convert import LABEL_HEALTHCHECK, read_healthcheck
+from conductor.adapters.docker.containers.healthcheck import LABEL_HEALTHCHECK, read_healthcheck
 from conductor.adapters.docker.execution import execute, said
 from conductor.adapters.docker.marks import Marks, Note
 from conductor.adapters.docker.watching.health import HealthChecks

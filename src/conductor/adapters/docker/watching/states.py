@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conductor.adapters.docker.connection.client import is_disk_full
-from conductor.adapters.docker.containers.convert import LABEL_HEALTHCHECK
+from conductor.adapters.docker.containers.healthcheck import LABEL_HEALTHCHECK
 from conductor.adapters.docker.marks import Failure, Note
 from conductor.domain.states import Health, Phase, WorkloadState
 from conductor.domain.verdict import Fault, Reason

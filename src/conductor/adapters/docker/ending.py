@@ -1,0 +1,82 @@
+"""Workloads that are stopped, put to sleep and woken. Law: what Conductor ends is noted first, so that nobody reads it as a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import aiodocker
+
+from conductor.adapters.docker.access import Access
+from conductor.adapters.docker.connection.client import reaching
+from conductor.adapters.docker.marks import Note
+from conductor.adapters.docker.watching.sight import Container
+from conductor.adapters.docker.watching.states import will_restart
+from conductor.ports.engine import Place
+
+RESTART_TIME = timedelta(seconds=5)
+"""So long is waited for a container that its engine starts again."""
+NOT_RUNNING_ANY_MORE = (304, 404)
+
+
+async def stop(access: Access, place: Place, workload: str, *, grace: timedelta) -> None:
+    """End a workload, and remember that it was us."""
+    note = access.marks.note(place.namespace, workload)
+    alive = [c for c in await access.containers(place, workload) if _is_alive(c, note)]
+    if alive:
+        access.marks.write_note(place.namespace, replace(note, stopped=True))
+        await asyncio.gather(*(_stop(access, c, math.ceil(grace.total_seconds())) for c in alive))
+
+
+async def put_to_sleep(access: Access, place: Place) -> None:
+    """Stop all that runs, and remember that it sleeps."""
+    going: list[Container] = []
+    for workload, containers in (await access.sight.containers(place.namespace)).items():
+        note = access.marks.note(place.namespace, workload)
+        alive = [c for c in containers if _is_alive(c, note)]
+        if alive:
+            access.marks.write_note(place.namespace, replace(note, asleep=True))
+            going += alive
+    await asyncio.gather(*(_stop(access, c, None) for c in going))
+
+
+async def wake(access: Access, place: Place, service: str) -> None:
+    """Start what sleeps; what had ended before it fell asleep stays as it was."""
+    note = access.marks.note(place.namespace, service)
+    if not note.asleep:
+        return
+    client = await access.client()
+    for container in await access.containers(place, service):
+        if not container["State"]["Running"]:
+            with reaching(f"starting {service}"):
+                await client.containers.container(container["Id"]).start()
+    access.marks.write_note(place.namespace, replace(note, asleep=False))
+
+
+def _is_alive(container: Container, note: Note) -> bool:
+    return bool(container["State"]["Running"]) or will_restart(container, note)
+
+
+async def _stop(access: Access, container: Container, grace: int | None) -> None:
+    client = await access.client()
+    if not container["State"][
+        "Running"
+    ]:  # its engine is about to start it again, and can only stop what runs
+        await _comes_back(access, container["Id"])
+    with reaching(f"stopping {container['Name'].lstrip('/')}"):
+        try:
+            await client.containers.container(container["Id"]).stop(t=grace)
+        except aiodocker.DockerError as error:
+            if error.status not in NOT_RUNNING_ANY_MORE:
+                raise
+
+
+async def _comes_back(access: Access, container: str) -> None:
+    deadline = asyncio.get_running_loop().time() + RESTART_TIME.total_seconds()
+    while asyncio.get_running_loop().time() < deadline:
+        found = await access.find(container)
+        if found is None or found["State"]["Running"]:
+            return
+        await asyncio.sleep(0.1)
