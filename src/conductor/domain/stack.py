@@ -7,7 +7,7 @@ ever in it: where one belongs stands its name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
@@ -63,6 +63,10 @@ class Build:
     no_cache: bool = False
     pull: bool = False
     platform: str | None = None
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    shm_bytes: int | None = None
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Name -> (soft, hard)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +81,10 @@ class Dependency:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Healthcheck:
-    """How to tell that a service is ready. `test` is ("CMD", ...) or ("CMD-SHELL", text); defaults are Compose's."""
+    """How to tell that a service is ready. `test` is ("CMD", ...) or ("CMD-SHELL", text); defaults are Compose's.
+
+    `test` () is the image's own, with other times: who knows the image asks `over` what counts.
+    """
 
     test: tuple[str, ...]
     interval: timedelta = timedelta(seconds=30)
@@ -85,6 +92,20 @@ class Healthcheck:
     retries: int = 3
     start_period: timedelta = timedelta(0)
     start_interval: timedelta = timedelta(seconds=5)
+    inherited: tuple[str, ...] = ()
+    """Fields that the file leaves open: where the image has a check too, its values count, else those here."""
+
+    def over(self, image: Healthcheck | None) -> Healthcheck | None:
+        """Lay it over the image's own check, as Docker does. None where there is nothing to run.
+
+        >>> own = Healthcheck(test=("CMD", "look"), retries=9)
+        >>> Healthcheck(test=(), interval=timedelta(seconds=1), inherited=("retries",)).over(own).retries
+        9
+        """
+        if image is None:
+            return self if self.test else None
+        open_fields = {name: getattr(image, name) for name in self.inherited}
+        return replace(self, test=self.test or image.test, inherited=(), **open_fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +140,8 @@ class TmpfsMount:
     target: str
     size_bytes: int | None = None
     mode: int | None = None
+    options: tuple[str, ...] = ()
+    """Further options of the mount, in Linux' words: `uid=1000`, `gid=1000`, `exec`, `nr_inodes=100`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +182,34 @@ class Resources:
     reserved_cpus: float | None = None
     reserved_memory_bytes: int | None = None
     shm_bytes: int | None = None
+    memory_swap_bytes: int | None = None
+    """Memory and swap together, at least `memory_bytes`; equal to it is no swap at all, -1 is without limit."""
+    memory_swappiness: int | None = None
+    """In per cent."""
+    cpu_shares: int | None = None
+    """Weight against other containers where cpus are scarce; 1024 is the engine's default."""
+    cpuset: str | None = None
+    """Cpus by number: `0-1,3`."""
+    block_io_weight: int | None = None
+    """From 10 to 1000."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hook:
+    """A command that is run in the service's container, after its start or before its stop."""
+
+    command: tuple[str, ...]
+    user: str | None = None
+    environment: Environment = field(default_factory=dict)
+    working_dir: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedMounts:
+    """Another service whose mounts a service has too (`volumes_from`), read-only or as they are."""
+
+    service: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,16 +236,31 @@ class Service:
     container_name: str | None = None
     """Only one more DNS name: runs never share a container's name."""
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"default": ()})
-    """The compose networks that it is on, each with its aliases there."""
+    """The compose networks that it is on, each with its aliases there; none at all is no network but its own loopback."""
+    network_of: str | None = None
+    """The service whose network it shares, addresses and ports and all: `networks` is empty then."""
+    ipc_of: str | None = None
+    """The service whose memory segments and semaphores it shares."""
+    ipc_shareable: bool = False
+    """Others may name it as their `ipc_of`."""
+    pid_of: str | None = None
+    """The service whose processes it sees."""
+    mac_address: str | None = None
+    """On its only network."""
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     expose: tuple[int, ...] = ()
     depends_on: tuple[Dependency, ...] = ()
     healthcheck: Healthcheck | None = None
     healthcheck_disabled: bool = False
     mounts: tuple[Mount, ...] = ()
+    volumes_from: tuple[SharedMounts, ...] = ()
+    """What these services mount by the file is in `mounts` already; where an engine can, volumes of their images are shared too."""
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
     resources: Resources = Resources()
     replicas: int = 1
     restart: Restart = Restart.NO
@@ -211,12 +277,18 @@ class Service:
     """Name -> (soft, hard)."""
     stop_signal: str | None = None
     stop_grace_period: timedelta = timedelta(seconds=10)
+    oom_score_adj: int | None = None
+    """How soon the kernel ends it when memory is out: from 0 to 1000, which is first."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Remarks for the container's runtime that change nothing of how it is kept."""
     profiles: tuple[str, ...] = ()
 
     @property
     def dns_names(self) -> tuple[str, ...]:
-        """Every name under which its neighbours find it: its own first, then aliases, in a stable order."""
+        """Every name under which its neighbours find it: its own first, then aliases, in a stable order. None without a network."""
+        if not self.networks:
+            return ()
         names = [self.name, *(alias for aliases in self.networks.values() for alias in aliases)]
         names += [name for name in (self.container_name, self.hostname) if name]
         return tuple(dict.fromkeys(names))
@@ -236,6 +308,8 @@ class Network:
 
     name: str
     internal: bool = False
+    ipv6: bool = False
+    """Addresses of both kinds are given there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
