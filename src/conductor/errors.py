@@ -52,6 +52,8 @@ class Problem:
     message: str
     remedy: str = ""
     source: str = ""
+    refused: bool = False
+    """Right as it stands, but on the closed list of what Conductor does not do."""
 
     def __str__(self) -> str:
         """Show it as compilers do: place and message, the line, a caret, what to do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from conductor.compose.node import Node, Source
@@ -32,11 +32,17 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Collects. `refused` and `notes` are for the account, by the place that they are about."""
+    """Collects. `refused` and `notes` are for the account, by the place that they are about.
+
+    `joined` tells for a place on which others it was laid when files were merged. `origins` tells where a mount of the `Stack` was
+    written: `services.web.volumes[0]` is the first one of `web`, whichever attribute made it.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     refused: dict[Place, tuple[str, str]] = field(default_factory=dict)
     notes: dict[Place, str] = field(default_factory=dict)
+    origins: dict[str, Node] = field(default_factory=dict)
+    joined: dict[Place, list[Place]] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
@@ -65,11 +71,15 @@ class Findings:
         problem = node.source.document.problem(
             node.path, f"{what} is refused: {why}", remedy=instead, key=True
         )
-        self.add(problem)
+        self.add(replace(problem, refused=True))
 
     def note(self, node: Node, text: str) -> None:
         """Record how something is carried, where that is not obvious."""
         self.notes[node.source, node.path] = text
+
+    def join(self, base: Node, over: Node) -> None:
+        """Record that `over` was laid on `base`, and that both have a part in what came of it."""
+        self.joined.setdefault((over.source, over.path), []).append((base.source, base.path))
 
     def catching(self) -> Catching:
         """Turn what a reader raises within this context into a finding, and go on after it."""

@@ -9,10 +9,11 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from conductor.compose.account import account
+from conductor.compose.account import Ledger
 from conductor.compose.context import Context
 from conductor.compose.findings import Findings
 from conductor.compose.interpolate import Variables
+from conductor.compose.node import Node
 from conductor.compose.project import Loading
 from conductor.compose.reader import Checkout
 from conductor.compose.to_stack import enabled_services, to_stack
@@ -29,8 +30,13 @@ class Loaded:
     """What came of it. Where there are problems, `stack` is what could be read, and is not to be run."""
 
     stack: Stack
-    account: tuple[Entry, ...]
+    ledger: Ledger
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def account(self) -> tuple[Entry, ...]:
+        """What became of every key, as far as it is the same on every engine."""
+        return self.ledger.account()
 
 
 def load_stack(
@@ -70,10 +76,11 @@ def examine(
         project = None
     if project is None:
         _nothing(files, loading.findings)
-        return _loaded(Stack(name=name, services=()), loading, frozenset())
+        return _loaded(Stack(name=name, services=()), loading, None, frozenset())
     context = Context(project, loading, around, enabled_services(project, profiles))
     stack = to_stack(name, context)
-    return _loaded(stack, loading, frozenset(context.section("services")) - context.enabled)
+    aside = frozenset(context.section("services")) - context.enabled
+    return _loaded(stack, loading, project, aside)
 
 
 def _project_folder(checkout: Checkout, files: Sequence[str], findings: Findings) -> str:
@@ -94,7 +101,7 @@ def _nothing(files: Sequence[str], findings: Findings) -> None:
         findings.add(problem)
 
 
-def _loaded(stack: Stack, loading: Loading, aside: frozenset[str]) -> Loaded:
+def _loaded(stack: Stack, loading: Loading, project: Node | None, aside: frozenset[str]) -> Loaded:
     problems = sorted(loading.findings.problems, key=lambda p: (p.file, p.line or _LAST, p.column))
-    entries = account(loading.sources, loading.findings, aside=aside)
-    return Loaded(stack=stack, account=entries, problems=tuple(problems))
+    ledger = Ledger(loading.sources, loading.findings, project, aside=aside)
+    return Loaded(stack=stack, ledger=ledger, problems=tuple(problems))

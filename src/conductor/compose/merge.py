@@ -25,6 +25,8 @@ def merge(base: Node | None, over: Node, findings: Findings, place: str = "") ->
         return None
     if over.tag == "!override" or base is None or place in _REPLACED:
         return _replace(base, over, findings, place)
+    if type(base.value) is type(over.value) and isinstance(over.value, dict | list):
+        findings.join(base, over)
     if isinstance(base.value, dict) and isinstance(over.value, dict):
         return over.with_value(_merged(base.value, over.value, findings, place))
     if isinstance(base.value, list) and isinstance(over.value, list):

@@ -25,17 +25,19 @@ _NO_EFFECT = frozenset({
 def read_mounts(name: str, service: Node, context: Context) -> tuple[Mount, ...]:
     """Read all four attributes, in this order."""
     made: list[Mount] = []
-    for item in _items(service, "volumes"):
-        with context.findings.catching():
-            made.append(_volume(item, context))
-    for item in _items(service, "tmpfs"):
-        with context.findings.catching():
-            made.append(_tmpfs(item))
-    for section in ("configs", "secrets"):
+    for section in ("volumes", "tmpfs", "configs", "secrets"):
         for item in _items(service, section):
             with context.findings.catching():
-                made.append(_file(name, item, section, context))
+                mount = _mount(name, item, section, context)
+                context.findings.origins[f"services.{name}.volumes[{len(made)}]"] = item
+                made.append(mount)
     return tuple(made)
+
+
+def _mount(service: str, item: Node, section: str, context: Context) -> Mount:
+    if section == "volumes":
+        return _volume(item, context)
+    return _tmpfs(item) if section == "tmpfs" else _file(service, item, section, context)
 
 
 def _items(service: Node, key: str) -> Iterator[Node]:

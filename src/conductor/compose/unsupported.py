@@ -216,6 +216,9 @@ NOTES: Mapping[str, str] = {
     "secrets.*.name": _SWARM,
 }
 
+COMPOSE_IGNORES_IT = frozenset({_SWARM, "Compose ignores it", "Compose ignores it for files"})
+"""Notes on what has no effect with Compose either."""
+
 Shown = Callable[[str], bool]
 
 
