@@ -123,6 +123,15 @@ class Stage:
                         return event
                 await asyncio.sleep(0)
 
+    async def until_told(self, run: Run, kind: Kind) -> None:
+        """Wait for an event of that very attempt."""
+        async with asyncio.timeout(BOUND_SECONDS):
+            while not any(  # noqa: ASYNC110 -- as many turns as it takes
+                event.kind is kind and event.key.startswith(f"{run.attempt}/")
+                for event in self.store.log.get(run.id, ())
+            ):
+                await asyncio.sleep(0)
+
     async def until_attempt(self, run: Run, attempt: int) -> None:
         """Wait for another attempt to be on record."""
         async with asyncio.timeout(BOUND_SECONDS):

@@ -23,10 +23,10 @@ LAST_EVENTS_SECONDS = 5.0
 """How long the last events may take to be shown, once the verdict is there."""
 
 
-async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: bool) -> Outcome:
-    """Show the run until it has ended, and return how. Cancelled from here, it ends by the rule that every run ends by."""
+async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: bool, after: int = 0) -> Outcome:
+    """Show the run, from its event `after` on, until it has ended, and return how. Cancelled from here, it ends by its own rule."""
     surface = surface_for(app.world, run, as_json=as_json)
-    company = _Company(app, run, surface)
+    company = _Company(app, run, surface, after)
     if isinstance(surface, LiveSurface):
         telemetry.configure(level=app.settings.log, form=app.settings.log_format, stream=surface.log_stream())
     try:
@@ -53,7 +53,8 @@ def surface_for(world: World, run: Run, *, as_json: bool) -> Surface:
 
 
 class _Company:
-    def __init__(self, app: App, run: Run, surface: Surface) -> None:
+    def __init__(self, app: App, run: Run, surface: Surface, after: int) -> None:
+        self._after = after
         self.surface = surface
         self._settings = app.settings
         self._world = app.world
@@ -92,7 +93,7 @@ class _Company:
 
     async def _show(self) -> None:
         async for item in feed(
-            self._world, self._run.id, with_logs=not isinstance(self.surface, JsonSurface)
+            self._world, self._run.id, after=self._after, with_logs=not isinstance(self.surface, JsonSurface)
         ):
             self.surface.show(item)
 

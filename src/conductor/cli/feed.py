@@ -15,14 +15,16 @@ LAST_LINES_SECONDS = 2.0
 _MOST_WAITING = 1000
 
 
-async def feed(world: World, run_id: str, *, with_logs: bool = True) -> AsyncIterator[Event | LogLine]:
-    """Yield the events of a run from its first on, and the lines of its suites from their first on, until it has ended.
+async def feed(
+    world: World, run_id: str, *, after: int = 0, with_logs: bool = True
+) -> AsyncIterator[Event | LogLine]:
+    """Yield the events of a run from `after` on, and the lines of its suites from their first on, until it has ended.
 
     Lines of one suite come in order; those of several, and events between them, in the order of their arrival. The event that ends the run
     comes last.
     """
     queue: asyncio.Queue[Event | LogLine] = asyncio.Queue(_MOST_WAITING)
-    events = asyncio.create_task(_events(world, run_id, queue, with_logs=with_logs))
+    events = asyncio.create_task(_events(world, run_id, queue, after=after, with_logs=with_logs))
     try:
         while not (events.done() and queue.empty()):
             coming = asyncio.create_task(queue.get())
@@ -38,11 +40,11 @@ async def feed(world: World, run_id: str, *, with_logs: bool = True) -> AsyncIte
 
 
 async def _events(
-    world: World, run_id: str, queue: asyncio.Queue[Event | LogLine], *, with_logs: bool
+    world: World, run_id: str, queue: asyncio.Queue[Event | LogLine], *, after: int, with_logs: bool
 ) -> None:
     suites: list[asyncio.Task[None]] = []
     try:
-        async for event in runs.follow_events(world, run_id):
+        async for event in runs.follow_events(world, run_id, after=after):
             if event.kind is Kind.RUN_ENDED and suites:
                 await asyncio.wait(suites, timeout=LAST_LINES_SECONDS)
             await queue.put(event)

@@ -43,6 +43,28 @@ class Source:
     """A fingerprint of a working tree's content; empty where `commit` says it all."""
 
 
+class Stage(StrEnum):
+    """Where a rerun begins; what lies before it is taken over from an earlier attempt."""
+
+    BUILD = "build"
+    """Everything anew, at the same commit."""
+    STACK = "stack"
+    """A new stack of the same images."""
+    TESTS = "tests"
+    """The tests alone, in the stack that was kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rerun:
+    """What an attempt takes over. `of` is the attempt whose plan, images and results it goes by."""
+
+    of: int
+    stage: Stage
+    stack: int | None = None
+    """The attempt whose stack it runs in; None: it makes one of its own."""
+    failed_only: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """One run, as it was asked for. Nothing in it changes; what becomes of it is in its events and its outcome."""
@@ -69,10 +91,18 @@ class Run:
     publish: tuple[str, ...] = ()
     """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports of services to open on 127.0.0.1."""
 
+    rerun: Rerun | None = None
+    """Set on an attempt that somebody asked for after the run had ended."""
+
+    @property
+    def home(self) -> int:
+        """The attempt whose namespace and checkout it uses: its own, or that of the kept stack that it is rerun in."""
+        return self.rerun.stack if self.rerun and self.rerun.stack else self.attempt
+
     @property
     def namespace(self) -> str:
         """The name of the isolated place of this run on its engine."""
-        return f"conductor-{self.id}" if self.attempt == 1 else f"conductor-{self.id}-{self.attempt}"
+        return f"conductor-{self.id}" if self.home == 1 else f"conductor-{self.id}-{self.home}"
 
     @property
     def workflow_id(self) -> str:
@@ -81,5 +111,5 @@ class Run:
 
     @property
     def first_attempt(self) -> Run:
-        """The attempt that started all others: to go on with it, or to stop it, is to do so with the run."""
-        return replace(self, attempt=1)
+        """The attempt that started this one: to go on with it, or to stop it, is to do so with the run. A rerun started itself."""
+        return self if self.rerun else replace(self, attempt=1)

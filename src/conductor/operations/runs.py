@@ -85,13 +85,19 @@ async def follow_events(world: World, name: str, *, after: int = 0) -> AsyncIter
         for event in batch:
             after = event.seq
             yield event
-            if event.kind is Kind.RUN_ENDED and not event.data.get("again"):
+            if _ends_for_good(event, row.run.attempt):
                 return
         if not batch:
             if ended:
                 return
             await asyncio.sleep(_POLL_SECONDS)
             ended = (await find(world, row.run.id)).status is Status.ENDED
+
+
+def _ends_for_good(event: Event, attempt: int) -> bool:
+    """Tell whether a run has ended with this event, as far as its attempt `attempt` or a later one is concerned."""
+    is_end = event.kind is Kind.RUN_ENDED and not event.data.get("again")
+    return is_end and int(str(event.data.get("attempt", attempt))) >= attempt
 
 
 async def logs(

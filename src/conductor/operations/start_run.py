@@ -10,9 +10,9 @@ from pathlib import Path
 
 from conductor.domain.event import Event, Kind
 from conductor.domain.names import ALPHABET, run_id
-from conductor.domain.run import Cleanup, Run, Source, Status
+from conductor.domain.run import Cleanup, Run, Source, Stage, Status
 from conductor.domain.verdict import Outcome, Reason, Verdict
-from conductor.durable import Handle, executor, is_alive, retrieve, start, status_of
+from conductor.durable import Handle, Workflow, executor, is_alive, retrieve, start, status_of
 from conductor.durable import resume as take_over
 from conductor.errors import ConductorError, ConflictError, NotFoundError
 from conductor.ports.store import RunRow
@@ -20,6 +20,7 @@ from conductor.ports.world import World
 from conductor.reports.judge import broken
 from conductor.steps.place import find_blueprint, secrets_at_hand
 from conductor.workflows.integration_test import integration_test
+from conductor.workflows.rerun import rerun
 from conductor.workflows.teardown import teardown
 
 _ID_LENGTH = 6
@@ -49,7 +50,7 @@ async def request(world: World, asked: RunRequest) -> Run:
     await _reach_engine(world)
     if (cut_off := await _find_cut_off(world, asked, source)) is not None:
         return cut_off
-    repository = _repository_name(source.location)
+    repository = repository_name(source.location)
     run = Run(
         id=run_id(repository, "".join(randomness.choice(ALPHABET) for _ in range(_ID_LENGTH))),
         repository=repository,
@@ -75,7 +76,7 @@ async def start_or_resume(world: World, run: Run) -> Handle[Outcome]:
     """Start the run, or go on with it where a process that is gone left it. ConflictError where another process is at it."""
     row = await world.store.find_run(run.id)
     if row is None or row.status is Status.QUEUED:
-        return await start(integration_test, run, id=run.workflow_id)
+        return await start(workflow_for(run), run, id=run.workflow_id)
     return await _resume(world, row)
 
 
@@ -88,7 +89,7 @@ async def resume(world: World, name: str | None) -> tuple[Run, Handle[Outcome]]:
     if row.status is not Status.ENDED:
         await _reach_engine(world)
     if row.status is Status.QUEUED:
-        return row.run, await start(integration_test, row.run, id=row.run.workflow_id)
+        return row.run, await start(workflow_for(row.run), row.run, id=row.run.workflow_id)
     return row.run, await _resume(world, row)
 
 
@@ -109,6 +110,11 @@ async def cancel(world: World, name: str, *, outcome: Outcome | None = None) -> 
     return await handle.result()
 
 
+def workflow_for(run: Run) -> Workflow[[], Outcome]:
+    """Return the story of a run: everything from the commit on, or what is left of it in a rerun."""
+    return rerun if run.rerun and run.rerun.stage is not Stage.BUILD else integration_test
+
+
 def is_interrupted(row: RunRow) -> bool:
     """Tell whether a run that was at work has nobody at it any more."""
     return row.status is Status.RUNNING and not is_alive(row.executor)
@@ -119,7 +125,7 @@ async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
     workflow, name = (
         (teardown, _teardown_id(run))
         if await _is_being_stopped(run)
-        else (integration_test, run.first_attempt.workflow_id)
+        else (workflow_for(run), run.first_attempt.workflow_id)
     )
     standing = await status_of(name)
     if row.status is Status.ENDED and (standing is None or standing.status is not Status.INTERRUPTED):
@@ -172,7 +178,7 @@ async def _latest_interrupted(world: World) -> RunRow | None:
 async def _find_cut_off(world: World, asked: RunRequest, source: Source) -> Run | None:
     """Return the interrupted run that asked for exactly this. One that somebody was stopping is not gone on with."""
     rows = await world.store.list_runs(
-        repository=_repository_name(source.location), status=Status.RUNNING, limit=1000
+        repository=repository_name(source.location), status=Status.RUNNING, limit=1000
     )
     for row in rows:
         alike = _what_was_asked(row.run) == (source, *_what_was_asked(asked)[1:])
@@ -186,7 +192,7 @@ def _what_was_asked(asked: Run | RunRequest) -> tuple[object, ...]:
     return (source, asked.environment, asked.cleanup, asked.keep_for, asked.variables, asked.publish)
 
 
-def _repository_name(location: str) -> str:
+def repository_name(location: str) -> str:
     """Name a repository: `owner/name` of a URL, the last part of a folder."""
     if "://" in location:
         parts = location.rstrip("/").removesuffix(".git").rsplit("/", 2)

@@ -73,7 +73,7 @@ def draw_up(
 
 def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
     base = _workload(suite, stack)
-    entrypoint, command = _command(suite.command)
+    entrypoint, command = entrypoint_and_command(suite.command)
     workload = replace(
         base,
         name=job_name(suite.name),
@@ -103,7 +103,7 @@ def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:
     )
 
 
-def _command(command: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def entrypoint_and_command(command: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Put the command in place of the image's entry point: a string is run by the image's shell, a list as it stands."""
     if isinstance(command, str):
         return ("sh", "-c"), (command,)

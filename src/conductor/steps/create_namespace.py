@@ -23,22 +23,22 @@ async def create_namespace(run: Run, blueprint: Blueprint) -> None:
     for earlier in (replace(run, attempt=number) for number in range(1, run.attempt)):
         await world.engine.delete_namespace(earlier.namespace)  # gone, unless the engine was away then
         await world.store.delete_lease(earlier.namespace)
-    now = world.clock.now()
-    plan = blueprint.plan
-    busy = (
-        BUILDS_AND_PULLS
-        + plan.ready_timeout
-        + max((job.time_limit for job in blueprint.jobs), default=timedelta(0))
-    )
     lease = Lease(
         namespace=run.namespace,
         run=run.id,
         repository=run.repository,
         branch=run.source.branch or "",
         principal=run.principal,
-        created_at=now,
-        expires_at=now + busy + (run.keep_for or plan.keep_for),
+        created_at=world.clock.now(),
+        expires_at=world.clock.now() + longest(run, blueprint),
         status=NamespaceStatus.ACTIVE,
     )
     await world.engine.create_namespace(place_of(run), lease)
     await world.store.save_lease(lease)
+
+
+def longest(run: Run, blueprint: Blueprint) -> timedelta:
+    """Return how long a run can be at work and its stack be kept, counted from now."""
+    plan = blueprint.plan
+    tests = max((job.time_limit for job in blueprint.jobs), default=timedelta(0))
+    return BUILDS_AND_PULLS + plan.ready_timeout + tests + (run.keep_for or plan.keep_for)

@@ -32,6 +32,7 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
         message=outcome.message,
         remedy=outcome.remedy,
         again=again,
+        attempt=run.attempt,
     )
     if again:
         following = replace(run, attempt=run.attempt + 1)

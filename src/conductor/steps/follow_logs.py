@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from conductor.domain.masking import Masker
 from conductor.domain.report import LogLine
@@ -31,7 +31,7 @@ async def lines_not_on_record(run: Run, workload: str, *, follow: bool) -> Async
     """Yield what the workload wrote after the last line on record."""
     world = the_world()
     last = await world.evidence.last_logged(run.id, run.attempt, workload)
-    since, on_record = None, 0
+    since, on_record = _beginning(run), 0
     if last is not None:
         since = last - _RESOLUTION
         async for line in world.evidence.read_log(run.id, run.attempt, workload=workload, since=since):
@@ -42,6 +42,11 @@ async def lines_not_on_record(run: Run, workload: str, *, follow: bool) -> Async
                 on_record -= 1
             else:
                 yield line
+
+
+def _beginning(run: Run) -> datetime | None:
+    """Return since when lines are this attempt's: a stack that was kept has told the rest to an earlier one."""
+    return None if run.home == run.attempt else run.requested_at
 
 
 class Follower:

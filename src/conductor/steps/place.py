@@ -19,7 +19,7 @@ _BLUEPRINT: TypeAdapter[Blueprint] = TypeAdapter(Blueprint)
 
 def checkout_of(run: Run) -> Path:
     """Return the folder of the run's tree; it lives as long as the run's evidence, since stacks mount files from it."""
-    return the_world().evidence.folder(run.id, run.attempt) / "checkout"
+    return the_world().evidence.folder(run.id, run.home) / "checkout"
 
 
 def forget_checkout(run_id: str, attempt: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from conductor.domain.event import Kind
 from conductor.domain.lease import Lease, NamespaceStatus
@@ -21,9 +22,9 @@ async def settle_lease(run: Run, outcome: Outcome) -> Lease | None:
     """Return the lease of a stack that stays; None where it goes, or where there never was one."""
     blueprint = find_blueprint(run)
     lease = await _current(run)
-    if blueprint is None or lease is None or not _stays(run, blueprint.plan, outcome):
+    if blueprint is None or lease is None or not (_is_pinned(lease) or _stays(run, blueprint.plan, outcome)):
         return None
-    expires_at = the_world().clock.now() + (run.keep_for or blueprint.plan.keep_for)
+    expires_at = _end(run, blueprint.plan, lease)
     lease = replace(lease, status=NamespaceStatus.KEPT, expires_at=expires_at)
     try:
         await the_world().engine.mark(lease)
@@ -38,9 +39,21 @@ async def settle_lease(run: Run, outcome: Outcome) -> Lease | None:
         key="settled",
         subject=lease.namespace,
         status=lease.status,
-        expires_at=expires_at.isoformat(),
+        expires_at=expires_at.isoformat() if expires_at else None,
     )
     return lease
+
+
+def _end(run: Run, plan: Plan, lease: Lease) -> datetime | None:
+    """Return when the lease ends. A stack that was kept before is never kept for less: somebody may have extended or pinned it."""
+    end = the_world().clock.now() + (run.keep_for or plan.keep_for)
+    if run.home == run.attempt:
+        return end
+    return lease.expires_at and max(end, lease.expires_at)
+
+
+def _is_pinned(lease: Lease) -> bool:
+    return lease.expires_at is None
 
 
 def _stays(run: Run, plan: Plan, outcome: Outcome) -> bool:

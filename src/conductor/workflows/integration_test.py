@@ -24,7 +24,7 @@ from conductor.steps.start_run import start_run
 from conductor.steps.sync_secrets import sync_secrets
 from conductor.workflows.build_image import build_image
 from conductor.workflows.conclude import conclude
-from conductor.workflows.test_suite import test_suite
+from conductor.workflows.test_suite import start_suites
 
 
 @workflow("integration-test")
@@ -56,9 +56,5 @@ async def _attempt(run: Run, children: list[str]) -> Outcome:
         builds[image.name] = build.id
         children.append(build.id)
     await raise_stack(run, blueprint, builds)
-    suites = []
-    for job in blueprint.jobs:
-        name = f"{run.workflow_id}/suite/{job.suite}"
-        suites.append(await start(test_suite, run, blueprint, job.suite, builds, id=name))
-        children.append(name)
+    suites = await start_suites(run, blueprint, builds, children)
     return judge_run([await suite.result() for suite in suites])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run
-from conductor.durable import retrieve, workflow
+from conductor.durable import Handle, retrieve, start, workflow
 from conductor.errors import ConductorError
 from conductor.reports.judge import broken
 from conductor.steps.await_tests import await_tests
@@ -28,3 +28,15 @@ async def test_suite(run: Run, blueprint: Blueprint, suite: str, builds: Mapping
         return await read_results(run, blueprint, suite, ending)
     except ConductorError as error:
         return await give_up_suite(run, blueprint, suite, broken(error))
+
+
+async def start_suites(
+    run: Run, blueprint: Blueprint, builds: Mapping[str, str], children: list[str]
+) -> list[Handle[SuiteResult]]:
+    """Start every suite of the blueprint, in its order, and add the names of their workflows to the run's children."""
+    suites = []
+    for job in blueprint.jobs:
+        name = f"{run.workflow_id}/suite/{job.suite}"
+        suites.append(await start(test_suite, run, blueprint, job.suite, builds, id=name))
+        children.append(name)
+    return suites

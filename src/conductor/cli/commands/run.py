@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from conductor.cli.again import StageWord, run_again
 from conductor.cli.arguments import duration, published, variable
 from conductor.cli.notice import Notice
 from conductor.cli.session import running
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from conductor.operations.start_run import RunRequest
 
 CleanupWord = Literal["keep", "on-success", "always"]
+_RERUN_TAKES = {"location", "rerun_failed", "stage", "as_json"}
 
 
 def run(  # noqa: PLR0917 -- what is typed, not what is called
@@ -68,6 +70,14 @@ def run(  # noqa: PLR0917 -- what is typed, not what is called
             help="Open a service's port on 127.0.0.1. Repeatable.",
         ),
     ] = None,
+    rerun_failed: Annotated[
+        bool,
+        typer.Option("--rerun-failed", help="Only what failed in the latest run here, in its kept stack."),
+    ] = False,
+    stage: Annotated[
+        StageWord | None,
+        typer.Option("--from", help="The latest run here once more, from this stage on, with its images."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print events as JSON, one a line; the last is the outcome.")
     ] = False,
@@ -76,6 +86,18 @@ def run(  # noqa: PLR0917 -- what is typed, not what is called
 
     The whole stack of its compose file is raised for them, and kept or removed by the rule of .conductor.yaml.
     """
+    if rerun_failed or stage:
+        _refuse_what_a_rerun_has(context)
+        raise typer.Exit(
+            run_again(
+                context,
+                None,
+                location=_location(location),
+                stage=stage or "tests",
+                failed_only=rerun_failed,
+                as_json=as_json,
+            )
+        )
     if no_cleanup and cleanup not in (None, "keep"):
         raise typer.BadParameter(f"--no-cleanup and --cleanup {cleanup} contradict each other.")
     rule = "keep" if no_cleanup else cleanup
@@ -111,6 +133,17 @@ def _carry_out(context: typer.Context, asked: Callable[[], RunRequest], *, as_js
             return (await accompany(app, run, handle, as_json=as_json)).exit_code
 
         return running(context, work)
+
+
+def _refuse_what_a_rerun_has(context: typer.Context) -> None:
+    """Refuse options that say how a new run is made: a rerun is made like the one before."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE" and name not in _RERUN_TAKES:
+            raise typer.BadParameter(
+                f"{parameter.opts[0]} is for new runs; a rerun has what the run before it had."
+            )
 
 
 def _location(text: str) -> str:

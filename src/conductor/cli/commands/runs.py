@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from conductor.cli.again import StageWord, run_again
 from conductor.cli.commands.options import AsJson, Follow, NamedRun, RunId, Tail
 from conductor.cli.notice import Notice
 from conductor.cli.session import reading, running
@@ -193,6 +194,25 @@ def resume(
 
         code = running(context, work)
     raise typer.Exit(code)
+
+
+@app.command()
+def rerun(
+    context: typer.Context,
+    name: RunId = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only the tests that failed, as `tests.rerun` says.")
+    ] = False,
+    stage: Annotated[
+        StageWord,
+        typer.Option("--from", help="tests: in the kept stack; stack: a new one; build: everything."),
+    ] = "tests",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events as JSON, one a line; the last is the outcome.")
+    ] = False,
+) -> None:
+    """Run a run's tests again, with the very same images."""
+    raise typer.Exit(run_again(context, name, stage=stage, failed_only=failed, as_json=as_json))
 
 
 @app.command()
