@@ -255,11 +255,11 @@ def _ending(service: Service, state: WorkloadState) -> str:
 
 _NEVER_BY_ITSELF = frozenset({
     Reason.IMAGE_PULL, Reason.COMMAND_NOT_FOUND, Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE,
-    Reason.PORT_IN_USE, Reason.DISK_FULL, Reason.SECRET_MISSING, Reason.CONFIGURATION,
+    Reason.PORT_IN_USE, Reason.DISK_FULL, Reason.SECRET_MISSING, Reason.CONFIGURATION, Reason.VOLUME,
 })  # fmt: skip
 
 _PLATFORM = frozenset({
-    Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE, Reason.DISK_FULL,
+    Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE, Reason.DISK_FULL, Reason.VOLUME, Reason.FORBIDDEN,
     Reason.ENGINE_UNREACHABLE, Reason.INTERNAL,
 })  # fmt: skip
 
@@ -289,6 +289,8 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.GONE: "Somebody or something removed it from the engine; run again.",
     Reason.QUOTA: "The namespace's quota is smaller than what the stack asks for.",
     Reason.UNSCHEDULABLE: "No node has room for it: ask for less, or ask the platform's owner.",
+    Reason.VOLUME: "Look at the cluster's storage classes: `conductor doctor --engine kubernetes`.",
+    Reason.FORBIDDEN: "Give Conductor's account the right that is named; `conductor doctor --engine kubernetes` lists them.",
     Reason.PORT_IN_USE: "Choose another host port, or stop what holds it.",
     Reason.DISK_FULL: "Free disk space on the engine's machine (`conductor stacks list`, then delete).",
     Reason.SECRET_MISSING: "Set the secret for this environment.",
