@@ -18,7 +18,7 @@ from pathlib import Path
 from conductor import telemetry
 from conductor.errors import ConflictError, StateError
 from conductor.ports.builder import Builder
-from conductor.ports.engine import Engine
+from conductor.ports.engine import Engine, Renderer
 from conductor.ports.secrets import Secrets
 from conductor.ports.world import World, install
 from conductor.settings import EngineKind, Settings
@@ -85,6 +85,15 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             yield app
         finally:
             await durable.shutdown()
+
+
+def renderers(instance: str = "conductor") -> tuple[Renderer, ...]:
+    """Give the pure half of each engine: what it would be told, and what it refuses. Nothing is reached, and no setting is read."""
+    from conductor.adapters.docker.renderer import DockerRenderer
+    from conductor.adapters.kubernetes.manifests.site import Site
+    from conductor.adapters.kubernetes.renderer import KubernetesRenderer
+
+    return DockerRenderer(instance), KubernetesRenderer(Site(instance=instance))
 
 
 def leave_sweeper(settings: Settings) -> None:

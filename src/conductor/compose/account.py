@@ -7,7 +7,7 @@ key that asked for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from conductor.compose.findings import Findings, Place
@@ -15,7 +15,7 @@ from conductor.compose.node import Node, Source, dotted
 from conductor.compose.origins import Origins
 from conductor.compose.schema import is_extension
 from conductor.compose.unsupported import COMPOSE_IGNORES_IT
-from conductor.documents.document import Path, Tagged
+from conductor.documents.document import Document, Path, Tagged
 from conductor.domain.account import EngineRefusal, Entry, Treatment
 
 EXTENSION = "an extension: Compose ignores it"
@@ -38,14 +38,10 @@ class Ledger:
         known = _Known(self._refused(), self.findings.notes, self._by_place(engines or {}), self.aside)
         return _once(entry for source in self.sources for entry in _Teller(source, known).entries())
 
-    def placed(self, refusal: Entry) -> Entry:
-        """Return what an engine refuses of the stack with the place in the file that asked for it; as it is where none did."""
-        node = self._origins.find(refusal.path)
-        if node is None:
-            return refusal
-        mark = node.source.document.mark(node.path, key=True)
-        file = node.source.document.file
-        return replace(refusal, file=file, line=mark.line, column=mark.column, path=dotted(node.path))
+    def where(self, path: str) -> tuple[Document, Path] | None:
+        """Return where a path of the stack was written; None where no file asked for it."""
+        node = self._origins.find(path)
+        return (node.source.document, node.path) if node is not None else None
 
     def _refused(self) -> dict[Place, tuple[str, str]]:
         """Return what is refused everywhere; what an attribute was laid on is refused with it, but no other service is."""

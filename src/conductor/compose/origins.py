@@ -24,6 +24,7 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("restart", "deploy.restart_policy"),
     ("ports", "expose"),
     ("depends_on", "links"),
+    ("volumes", "volumes_from"),
 )
 """Attributes of a service that say the same thing: where one is not there, the other was meant."""
 
@@ -69,7 +70,7 @@ class Origins:
 
     def _all(self, node: Node) -> Iterator[Place]:
         yield from self.joined((node.source, node.path))
-        for _, below in node.items():
+        for _, below in node.items():  # noqa: PERF102 -- a Node has no `values`
             yield from self._all(below)
 
 

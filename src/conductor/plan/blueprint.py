@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from posixpath import join, normpath
 
-from conductor.compose.load import load_stack
+from conductor.compose.load import Loaded, load_stack
 from conductor.compose.reader import Checkout
 from conductor.domain.blueprint import Blueprint, ImageBuild
 from conductor.domain.names import job_name
 from conductor.domain.plan import PLAN_FILE, TESTS, Plan, SecretRequest, Suite
 from conductor.domain.stack import Build, Job, Resources, Restart, Service, Stack
 from conductor.errors import ConfigurationError, Problem
+from conductor.plan.draft import Draft
 from conductor.plan.read import Reading, read_plan_and_warnings
 from conductor.plan.trust import restrict
+from conductor.ports.engine import Renderer
 
 COMMON_ENVIRONMENT: Mapping[str, str] = {"CI": "true", "CONDUCTOR": "true"}
 
@@ -44,8 +46,12 @@ def draw_up(
     trusted: Plan | None,
     variables: Mapping[str, str],
     environment: str | None = None,
+    engine: Renderer | None = None,
 ) -> Blueprint:
-    """Work out everything that a run of this checkout will make. `trusted` is the default branch's plan, None where it has none."""
+    """Work out everything that a run of this checkout will make. `trusted` is the default branch's plan, None where it has none.
+
+    What `engine` refuses is a problem too, at the key that asked for it.
+    """
     plan, notes = restrict(read_own_plan(checkout).plan, trusted)
     if environment is not None and environment not in plan.environments:
         allowed = ", ".join(plan.environments) or "none"
@@ -59,16 +65,24 @@ def draw_up(
     loaded = load_stack(
         checkout, plan.compose, profiles=plan.profiles, variables=variables, secrets=plan.secrets, name=name
     )
-    jobs = tuple(_job(suite, loaded.stack, plan.secrets) for suite in plan.suites)
-    stack = _without(loaded.stack, {suite.service for suite in plan.suites if suite.service})
+    drafted = draft(checkout, plan, loaded)
+    if engine and (problems := drafted.problems_on(engine)):
+        raise ConfigurationError(problems)
     return Blueprint(
         plan=plan,
-        stack=stack,
-        jobs=jobs,
-        images=_images(stack, jobs),
+        stack=drafted.stack,
+        jobs=drafted.jobs,
+        images=_images(drafted.stack, drafted.jobs),
         notes=tuple(notes),
-        account=loaded.account,
+        account=drafted.account([engine] if engine else ()),
     )
+
+
+def draft(checkout: Checkout, plan: Plan, loaded: Loaded) -> Draft:
+    """Take the suites out of the stack and make their jobs. Raises ConfigurationError where plan and compose files do not fit."""
+    jobs = tuple(_job(suite, loaded.stack, plan.secrets) for suite in plan.suites)
+    stack = _without(loaded.stack, {suite.service for suite in plan.suites if suite.service})
+    return Draft(checkout=checkout, loaded=loaded, stack=stack, jobs=jobs, plan=plan)
 
 
 def _job(suite: Suite, stack: Stack, secrets: Sequence[SecretRequest]) -> Job:

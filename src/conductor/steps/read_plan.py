@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from conductor.compose.reader import Checkout
-from conductor.domain.account import Entry
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.event import Kind
 from conductor.domain.names import slug
 from conductor.domain.plan import PLAN_FILE, Plan
 from conductor.domain.run import Run
 from conductor.durable import step
-from conductor.errors import ConfigurationError, Problem
 from conductor.plan.blueprint import draw_up
 from conductor.plan.read import read_trusted_plan
 from conductor.ports.world import the_world
@@ -29,9 +27,8 @@ async def read_plan(run: Run) -> Blueprint:
         trusted=trusted,
         variables=dict(run.variables),
         environment=run.environment,
+        engine=world.engine,
     )
-    if refused := world.engine.unsupported(blueprint.stack, blueprint.jobs):
-        raise ConfigurationError([_as_problem(entry) for entry in refused])
     await keep_blueprint(run, blueprint)
     for number, text in enumerate(blueprint.notes):
         await tell(run, Kind.NOTE, key=f"plan/{number}", text=text)
@@ -45,9 +42,3 @@ async def trusted_plan(run: Run) -> Plan | None:
         return None
     label = f"{PLAN_FILE} ({file.branch})" if file.branch else PLAN_FILE
     return read_trusted_plan(file.text.encode(), file=label)
-
-
-def _as_problem(entry: Entry) -> Problem:
-    return Problem(
-        file=entry.file, line=entry.line, message=f"{entry.path}: {entry.why}", remedy=entry.instead
-    )
