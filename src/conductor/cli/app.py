@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from conductor.cli.commands import doctor, repository, run, runs, stacks, sweep, version
+from conductor.cli.commands import convert, doctor, repository, run, runs, stacks, sweep, version
 from conductor.cli.session import Session
 
 EXIT_CODES = "Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 broken, 4 unreachable, 130 interrupted or cancelled."
@@ -43,6 +43,7 @@ def conductor(
 
 app.command("init")(repository.init)
 app.command("check")(repository.check)
+app.command("convert")(convert.convert)
 app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")

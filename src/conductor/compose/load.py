@@ -13,7 +13,7 @@ from conductor.compose.account import Ledger
 from conductor.compose.context import Context
 from conductor.compose.findings import Findings
 from conductor.compose.interpolate import Variables
-from conductor.compose.node import Node
+from conductor.compose.node import Node, Text
 from conductor.compose.project import Loading
 from conductor.compose.reader import Checkout
 from conductor.compose.to_stack import enabled_services, to_stack
@@ -62,13 +62,17 @@ def examine(
     profiles: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
     secrets: Sequence[SecretRequest] = (),
+    env_files: Sequence[str] | None = None,
     name: str,
 ) -> Loaded:
-    """Load as `load_stack` does, and return the account and the problems also where something is wrong."""
+    """Load as `load_stack` does, and return the account and the problems also where something is wrong.
+
+    `env_files` are read in place of the `.env` of the project's folder, each over the one before.
+    """
     loading = Loading(checkout, Findings())
     base = _project_folder(checkout, files, loading.findings)
     given = Variables({"COMPOSE_PROJECT_NAME": name, **(variables or {})}, secrets)
-    around = given.under({**loading.dotenv(base, given)}).under({"PWD": "."})
+    around = given.under(_defaults(loading, base, given, env_files)).under({"PWD": "."})
     try:
         project = loading.project(files, base, around)
     except ConfigurationError as error:
@@ -81,6 +85,18 @@ def examine(
     stack = to_stack(name, context)
     aside = frozenset(context.section("services")) - context.enabled
     return _loaded(stack, loading, project, aside)
+
+
+def _defaults(
+    loading: Loading, base: str, given: Variables, env_files: Sequence[str] | None
+) -> dict[str, Text]:
+    """Read what variables are where nobody gives them."""
+    if env_files is None:
+        return dict(loading.dotenv(base, given))
+    made: dict[str, Text] = {}
+    for file in env_files:
+        made |= loading.env_file(file, given)
+    return made
 
 
 def _project_folder(checkout: Checkout, files: Sequence[str], findings: Findings) -> str:
