@@ -243,3 +243,34 @@ def test_memory_is_named_as_the_cause_of_a_crash_loop():
 def test_every_reason_has_a_remedy_and_a_fault():
     assert set(REMEDIES) == set(Reason)
     assert {fault_of(reason) for reason in Reason} == set(Fault)
+
+
+def test_what_is_not_required_may_fail_and_what_depends_on_it_goes_on_without_it() -> None:
+    seed = service("seed")
+    cache = service("cache", healthcheck=CHECK)
+    web = service(
+        "web", on("seed", Condition.COMPLETED, required=False), on("cache", Condition.HEALTHY, required=False)
+    )
+    stack = Stack(name="s", services=(seed, cache, web))
+    at_work = {"seed": state(RUNNING), "cache": state(RUNNING, health=Health.STARTING)}
+    assert not startable(web, at_work, stack=stack), "it is waited for as long as it may still get there"
+    over = {"seed": state(ENDED, 3), "cache": state(RUNNING, health=Health.UNHEALTHY)}
+    assert startable(web, over, stack=stack)
+    assert readiness(stack, over) == Waiting(on={"web": "its start"})
+    assert readiness(stack, over | {"web": state(RUNNING)}) == Ready()
+
+
+def test_what_one_service_requires_may_not_fail_although_another_does_not_require_it() -> None:
+    seed = service("seed")
+    web = service("web", on("seed", Condition.COMPLETED, required=False))
+    shop = service("shop", on("seed", Condition.COMPLETED))
+    found = read(seed, web, shop, seed=state(ENDED, 3))
+    assert isinstance(found, Hopeless)
+    assert found.service == "seed"
+
+
+def test_what_is_not_required_may_go_on_crashing() -> None:
+    seed = service("seed", restart=Restart.ALWAYS)
+    web = service("web", on("seed", required=False))
+    crashing = state(PENDING, 1, restarts=9, ended_at=START + timedelta(hours=1))
+    assert read(seed, web, seed=crashing, web=state(RUNNING, started_at=START)) == Ready()

@@ -98,12 +98,27 @@ def startable(service: Service, states: States, *, stack: Stack | None = None) -
     """Tell whether all that this service depends on is so far.
 
     With `stack`, what will never run does not count, as in Compose: a service scaled to nought, or an optional one that is not there.
+    Nor does an optional one that has failed: what is `required: false` is waited for, and gone on without.
     """
-    return all(
-        is_met(dependency.condition, states.get(dependency.service))
+    return not any(
+        stack is None or not _is_done_without(dependency, states, stack)
         for dependency in service.depends_on
-        if stack is None or _will_run(dependency, stack)
+        if not is_met(dependency.condition, states.get(dependency.service))
     )
+
+
+def _is_done_without(dependency: Dependency, states: States, stack: Stack) -> bool:
+    """Tell whether a dependency that is not met holds nobody up: it will never run, or it is optional and has failed."""
+    if not _will_run(dependency, stack):
+        return True
+    state = states.get(dependency.service)
+    return not dependency.required and state is not None and _failed(stack.service(dependency.service), state)
+
+
+def _failed(service: Service, state: WorkloadState) -> bool:
+    """Tell whether a service has ended for good, or is sick: for whoever waits for more, it has failed."""
+    ended = state.phase is Phase.ENDED and state.exit_code is not None
+    return state.health is Health.UNHEALTHY or (ended and not _crashes(service, state))
 
 
 def _will_run(dependency: Dependency, stack: Stack) -> bool:
@@ -115,11 +130,15 @@ def readiness(stack: Stack, states: States) -> Ready | Waiting | Hopeless:
     """Read the states of a stack: the same on every engine.
 
     A service with a health check is ready when healthy; one without, when it runs or has ended well. What others await to complete
-    must have completed. One that restarts by itself is given up only when it goes on crashing with all others there.
+    must have completed. One that restarts by itself is given up only when it goes on crashing with all others there. One that is only
+    depended on with `required: false` may fail.
     """
     services = [service for service in stack.services if service.replicas > 0]
     for service in services:
-        if (state := states.get(service.name)) and (never := _hopeless(service, state, stack)):
+        state = states.get(service.name)
+        if state is None or _is_done_with(service, state, stack):
+            continue
+        if never := _hopeless(service, state, stack):
             return never
     waiting = {s.name: why for s in services if (why := _waits_for(s, states, stack))}
     crashing = [s for s in services if s.name in waiting and (t := states.get(s.name)) and _crashes(s, t)]
@@ -141,9 +160,11 @@ def _on_their_way(
 def _waits_for(service: Service, states: States, stack: Stack) -> str:
     state = states.get(service.name)
     if state is None:
-        wanted = (d for d in service.depends_on if _will_run(d, stack))
-        unmet = [d for d in wanted if not is_met(d.condition, states.get(d.service))]
+        open_ones = (d for d in service.depends_on if not is_met(d.condition, states.get(d.service)))
+        unmet = [d for d in open_ones if not _is_done_without(d, states, stack)]
         return f"{unmet[0].service} ({unmet[0].condition})" if unmet else "its start"
+    if _is_done_with(service, state, stack):
+        return ""
     if state.phase is Phase.PENDING:
         return state.message or "its container"
     if state.phase is Phase.SLEEPING:
@@ -182,6 +203,13 @@ def _awaited(service: Service, stack: Stack, condition: Condition) -> str:
         ),
         "",
     )
+
+
+def _is_done_with(service: Service, state: WorkloadState, stack: Stack) -> bool:
+    """Tell whether it has failed, and may: it is depended on, and nobody requires it."""
+    wishes = [d for other in stack.services for d in other.depends_on if d.service == service.name]
+    may = bool(wishes) and not any(wish.required for wish in wishes)
+    return may and (_failed(service, state) or _crashes(service, state))
 
 
 def _crashes(service: Service, state: WorkloadState) -> bool:
