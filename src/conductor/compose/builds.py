@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Any
 
+from conductor.compose.addresses import read_hosts
 from conductor.compose.context import Context
 from conductor.compose.findings import MistakeError, RefusalError
+from conductor.compose.limits import read_ulimits
 from conductor.compose.node import Node
 from conductor.compose.paths import inside, is_remote, repository_file
-from conductor.compose.values import boolean, mapping, scalar_text, sequence, text, text_map
+from conductor.compose.values import (
+    boolean,
+    mapping,
+    scalar_text,
+    sequence,
+    size,
+    strict_text,
+    text,
+    text_map,
+)
 from conductor.domain.stack import Build
 
 
-def read_build(node: Node, context: Context) -> Build:
-    """Read a build; context and Dockerfile are relative to the checkout and there."""
+def read_build(node: Node, context: Context, *, platform: Node | None = None) -> Build:
+    """Read a build; context and Dockerfile are relative to the checkout and there. `platform` is the service's."""
     mapping(node)
     folder = _context(node, context)
     inline = node.get("dockerfile_inline")
@@ -34,8 +46,19 @@ def read_build(node: Node, context: Context) -> Build:
         network=text(network) if network else None,
         no_cache=_flag(node, "no_cache"),
         pull=_flag(node, "pull"),
-        platform=_platform(node),
+        platform=_platform(node, platform, context),
+        **_surroundings(node),
     )
+
+
+def _surroundings(node: Node) -> dict[str, Any]:
+    """Read what its RUN lines find around them."""
+    hosts, shm, ulimits = node.get("extra_hosts"), node.get("shm_size"), node.get("ulimits")
+    return {
+        "extra_hosts": read_hosts(hosts) if hosts else {},
+        "shm_bytes": size(shm) or None if shm else None,
+        "ulimits": read_ulimits(ulimits) if ulimits else {},
+    }
 
 
 def _context(node: Node, context: Context) -> str:
@@ -89,10 +112,18 @@ def _flag(node: Node, key: str) -> bool:
     return boolean(found) if found else False
 
 
-def _platform(node: Node) -> str | None:
+def _platform(node: Node, of_service: Node | None, context: Context) -> str | None:
+    """Choose the platform as `docker compose up` does: the service's, else the only one, else the engine's own."""
     platforms = node.get("platforms")
-    named = sequence(platforms) if platforms else []
-    if len(named) > 1 and platforms:
-        why = "a run needs one image, for the machine that it runs on"
-        raise RefusalError(platforms, "more than one platform", why, instead="Name one of them, or none.")
-    return text(named[0]) if named else None
+    named = [text(item) for item in sequence(platforms)] if platforms else []
+    if of_service is not None and of_service.value:
+        wanted = strict_text(of_service)
+        if platforms and named and wanted not in named:
+            message = f"`platforms` has no {wanted[:64]}, which is the platform of the service"
+            raise MistakeError(platforms, message, remedy="Add it, or leave `platforms` out.")
+        return wanted
+    if platforms and len(named) > 1:
+        context.findings.note(
+            platforms, "a run needs one image: the one for the engine's own platform is built"
+        )
+    return named[0] if len(named) == 1 else None

@@ -25,6 +25,15 @@ def read_environment(name: str, service: Node, context: Context) -> dict[str, Te
     return made
 
 
+def read_variables(service: str, node: Node, context: Context) -> dict[str, Text]:
+    """Read `environment` of something of a service that has no env files."""
+    environment = node.get("environment")
+    made: dict[str, Text] = {}
+    for key, value in mapping(environment).items() if environment else ():
+        _set(made, _name(value, key), _value(service, key, value, context))
+    return made
+
+
 def _set(made: dict[str, Text], key: str, value: Text | None) -> None:
     made.pop(key, None)
     if value is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from conductor.domain.stack import Resources, Restart
 
 _T = TypeVar("_T")
 UNLIMITED = -1
+_ALL = 100
 
 
 def read_resources(service: Node) -> Resources:
@@ -30,7 +32,51 @@ def read_resources(service: Node) -> Resources:
         reserved_cpus=number(reserved_cpus) if reserved_cpus else None,
         reserved_memory_bytes=_either(service, "mem_reservation", reserved, "memory", size) or None,
         shm_bytes=size(shm) if shm else None,
+        memory_swap_bytes=_memory_and_swap(service),
+        memory_swappiness=_per_cent(service.get("mem_swappiness")),
+        cpu_shares=_count(service.get("cpu_shares")),
+        cpuset=_cpuset(service.get("cpuset")),
+        block_io_weight=_count(_below(service, "blkio_config", "weight")),
     )
+
+
+def _memory_and_swap(service: Node) -> int | None:
+    """Read `memswap_limit`: memory and swap together, so never less than memory alone."""
+    both, memory = service.get("memswap_limit"), service.get("mem_limit")
+    memory = memory or _below(service, "deploy", "resources", "limits", "memory")
+    if both is None:
+        return None
+    bytes_ = UNLIMITED if str(both.value) == str(UNLIMITED) else size(both)
+    if bytes_ == 0:
+        return None
+    if memory is None or (bytes_ != UNLIMITED and bytes_ < size(memory)):
+        message = "`memswap_limit` is memory and swap together, and `mem_limit` is not within it"
+        raise MistakeError(both, message, remedy="Set `mem_limit`, no larger than this.", key=True)
+    return bytes_
+
+
+def _per_cent(node: Node | None) -> int | None:
+    if node is None or integer(node) == UNLIMITED:
+        return None
+    if not 0 <= integer(node) <= _ALL:
+        raise MistakeError(node, f"`{integer(node)}` is no percentage")
+    return integer(node)
+
+
+def _count(node: Node | None) -> int | None:
+    """Read a weight; 0 leaves it to the engine."""
+    if node is None:
+        return None
+    if integer(node) < 0:
+        raise MistakeError(node, f"`{integer(node)}` is no weight")
+    return integer(node) or None
+
+
+def _cpuset(node: Node | None) -> str | None:
+    written = text(node) if node is not None else ""
+    if node is not None and written and not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", written):
+        raise MistakeError(node, f"`{written[:64]}` is no list of cpus", remedy="Write 0-1 or 0,2.")
+    return written or None
 
 
 def _quota(service: Node) -> float | None:

@@ -14,6 +14,7 @@ from conductor.compose.paths import inside, is_of_the_machine, repository_file
 from conductor.compose.values import boolean, choice, file_mode, integer, sequence, size, text
 from conductor.domain.stack import BindMount, FileMount, Mount, TmpfsMount, VolumeMount
 
+_MEMORY_OPTION = re.compile(r"(?:uid|gid|nr_inodes|nr_blocks)=\d+|exec|noexec|suid|nosuid|dev|nodev|ro")
 _SECRETS_FOLDER = "/run/secrets"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
@@ -169,18 +170,21 @@ def _tmpfs(item: Node) -> TmpfsMount:
     """Read `/run` or `/run:size=64m,mode=1777`."""
     target, _, written = text(item).partition(":")
     size_bytes, mode = None, None
+    options: list[str] = []
     for option in filter(None, written.split(",")):
         key, _, value = option.partition("=")
         if key == "size":
             size_bytes = size(item.with_value(value))
         elif key == "mode":
             mode = file_mode(item.with_value(value))
+        elif _MEMORY_OPTION.fullmatch(option):
+            options.append(option)
         elif option not in _NO_EFFECT:
             why = "engines differ in it"
             raise RefusalError(
                 item, f"the option `{option[:64]}` of a tmpfs", why, instead="Use `size` and `mode`."
             )
-    return TmpfsMount(target=_target(item, target), size_bytes=size_bytes, mode=mode)
+    return TmpfsMount(target=_target(item, target), size_bytes=size_bytes, mode=mode, options=tuple(options))
 
 
 def _file(service: str, item: Node, section: str, context: Context) -> FileMount:

@@ -25,6 +25,9 @@ _KEYS: Mapping[str, str] = {
         additional_contexts args cache_from cache_to context dockerfile dockerfile_inline entitlements extra_hosts isolation
         labels network no_cache platforms privileged provenance pull sbom secrets shm_size ssh tags target ulimits
     """,
+    "services.*.blkio_config": """
+        device_read_bps device_read_iops device_write_bps device_write_iops weight weight_device
+    """,
     "services.*.depends_on.*": "condition required restart",
     "services.*.deploy": """
         endpoint_mode labels mode placement replicas resources restart_policy rollback_config update_config
@@ -43,6 +46,8 @@ _KEYS: Mapping[str, str] = {
     "services.*.ports[]": "app_protocol host_ip mode name protocol published target",
     "services.*.configs[]": "source target uid gid mode",
     "services.*.secrets[]": "source target uid gid mode",
+    "services.*.post_start[]": "command environment privileged user working_dir",
+    "services.*.pre_stop[]": "command environment privileged user working_dir",
     "services.*.ulimits.*": "soft hard",
     "services.*.volumes[]": "type source target read_only consistency bind volume tmpfs image",
     "services.*.volumes[].bind": "create_host_path propagation recursive selinux",
@@ -51,6 +56,7 @@ _KEYS: Mapping[str, str] = {
     "services.*.volumes[].image": "subpath",
     "networks.*": "attachable driver driver_opts enable_ipv4 enable_ipv6 external internal ipam labels name",
     "networks.*.ipam": "driver config options",
+    "networks.*.ipam.config[]": "aux_addresses gateway ip_range subnet",
     "volumes.*": "driver driver_opts external labels name",
     "configs.*": "content environment external file labels name template_driver",
     "secrets.*": "driver driver_opts environment external file labels name template_driver",

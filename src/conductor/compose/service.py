@@ -10,16 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from conductor.compose.addresses import mac_address, network_card, read_hosts
 from conductor.compose.builds import read_build
 from conductor.compose.check import undefined
 from conductor.compose.context import Context
 from conductor.compose.environment import read_environment
 from conductor.compose.findings import MistakeError, RefusalError
+from conductor.compose.hooks import read_hooks
 from conductor.compose.limits import read_replicas, read_resources, read_restart, read_ulimits
 from conductor.compose.mounts import read_mounts
 from conductor.compose.node import Node
 from conductor.compose.paths import repository_file
 from conductor.compose.ports import service_ports
+from conductor.compose.sharing import read_namespaces, read_volumes_from, shares
 from conductor.compose.values import (
     boolean,
     command,
@@ -42,6 +45,11 @@ _CAPABILITIES = frozenset({
 """Those that stay inside the container."""
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_FIRST_TO_END = 1000
+_ACTED_UPON = re.compile(
+    r"^(run\.oci\.|io\.(podman|containers|katacontainers|kubernetes)\b|com\.docker\.)|(^|\.)(kubernetes|k8s)\.io/"
+)
+"""Annotations by which a runtime or a cluster keeps a container otherwise."""
 _PULL = {
     "always": "always",
     "never": "never",
@@ -68,23 +76,6 @@ def _security_options(node: Node) -> tuple[str, ...]:
     return ("no-new-privileges:true",) if sequence(node) else ()
 
 
-def _hosts(node: Node) -> dict[str, str]:
-    return {name: _address(item) for name, item in mapping(node).items()}
-
-
-def _address(node: Node) -> str:
-    address = text(node.with_value("") if node.value is None else node)
-    if address == "host-gateway":
-        why, instead = (
-            "a run does not reach the machine that the engine runs on",
-            "Add what is needed as a service.",
-        )
-        raise RefusalError(node, "`host-gateway`", why, instead=instead)
-    if not re.fullmatch(r"\[?[0-9A-Fa-f:.]+\]?", address):
-        raise MistakeError(node, f"`{address[:64]}` is no address", remedy="Write name=10.0.0.1.")
-    return address.strip("[]")
-
-
 def _container_name(node: Node) -> str:
     name = text(node)
     if not _CONTAINER_NAME.fullmatch(name):
@@ -99,8 +90,7 @@ def _pull_policy(node: Node) -> str:
     if policy in _PULL:
         return _PULL[policy]
     if re.fullmatch(r"refresh|daily|weekly|every_([0-9]+[wdhms])+", policy):
-        why, instead = "whether it pulls depends on when the run is", "Use `always` or `missing`."
-        raise RefusalError(node, f"`{policy}`", why, instead=instead)
+        return "always"  # never staler than what is asked for
     raise MistakeError(node, f"`{policy[:64]}` is no pull policy", remedy=f"Write one of {', '.join(_PULL)}.")
 
 
@@ -108,20 +98,42 @@ def _drop(node: Node) -> tuple[str, ...]:
     return tuple(text(item).upper().removeprefix("CAP_") for item in sequence(node))
 
 
+def _out_of_memory(node: Node) -> int | None:
+    score = integer(node)
+    if score < 0:
+        why = "it would have others of the machine ended first when memory is out"
+        raise RefusalError(node, f"`{score}`", why, instead="Write 0 to 1000, or leave it out.")
+    if score > _FIRST_TO_END:
+        raise MistakeError(node, f"`{score}` is no score: they go to {_FIRST_TO_END}")
+    return score or None
+
+
+def _annotations(node: Node) -> Mapping[str, str]:
+    for name, value in mapping(node).items():
+        if _ACTED_UPON.search(name):
+            why, instead = "container runtimes act upon it", "Leave it out."
+            raise RefusalError(value, f"the annotation `{name[:80]}`", why, instead=instead)
+    return text_map(node)
+
+
 FIELDS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
+    "annotations": ("annotations", _annotations),
     "cap_add": ("cap_add", _capabilities),
     "cap_drop": ("cap_drop", _drop),
     "command": ("command", command),
     "container_name": ("container_name", _container_name),
     "dns": ("dns", texts),
+    "dns_opt": ("dns_options", texts),
     "dns_search": ("dns_search", texts),
     "domainname": ("domainname", strict_text),
     "entrypoint": ("entrypoint", command),
-    "extra_hosts": ("extra_hosts", _hosts),
+    "extra_hosts": ("extra_hosts", read_hosts),
     "group_add": ("group_add", texts),
     "hostname": ("hostname", strict_text),
     "image": ("image", strict_text),
     "init": ("init", boolean),
+    "mac_address": ("mac_address", mac_address),
+    "oom_score_adj": ("oom_score_adj", _out_of_memory),
     "platform": ("platform", strict_text),
     "profiles": ("profiles", texts),
     "pull_policy": ("pull_policy", _pull_policy),
@@ -141,7 +153,9 @@ FIELDS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
 def read_service(name: str, node: Node, context: Context) -> Service:
     """Read a service. What is wrong with an attribute is a finding, and the attribute is left at its default."""
     fields = _single_attributes(node, context)
-    for read in (_image, _variables, _health, _networks, _dependencies, _ports, _labels, _limits, _rule):
+    for read in (
+        _image, _variables, _health, _networks, _shared, _dependencies, _ports, _labels, _limits, _rule, _hooks,
+    ):  # fmt: skip
         with context.findings.catching():
             fields |= read(name, node, context)
     return Service(name=name, **fields)
@@ -163,7 +177,7 @@ def _image(name: str, node: Node, context: Context) -> dict[str, Any]:
     if build is not None:
         if image is not None:
             context.findings.note(image, "what is built is named by what is in it")
-        return {"image": None, "build": read_build(build, context)}
+        return {"image": None, "build": read_build(build, context, platform=node.get("platform"))}
     if (image is None or image.value == "") and node.get("provider") is None:
         message = f"the service {name} has neither `image` nor `build`"
         raise MistakeError(node, message, remedy="Name an image to run, or a folder to build.", key=True)
@@ -188,13 +202,7 @@ def _health(_name: str, node: Node, _context: Context) -> dict[str, Any]:
     words = tuple(strict_text(item) for item in sequence(test)) if test else ()
     if (disable and boolean(disable)) or words[:1] == ("NONE",):
         return {"healthcheck_disabled": True}
-    if not words:
-        why, instead = (
-            "without `test` it changes the image's own, which not every engine knows",
-            "Write the `test`.",
-        )
-        raise RefusalError(check, "this health check", why, instead=instead)
-    if words[0] not in ("CMD", "CMD-SHELL") or len(words) == 1:
+    if words and (words[0] not in ("CMD", "CMD-SHELL") or len(words) == 1):
         remedy = "Write [CMD, program, argument], [CMD-SHELL, command line], [NONE], or plain text."
         raise MistakeError(test or check, "a test is a command", remedy=remedy)
     return {"healthcheck": _healthcheck(check, words)}
@@ -205,18 +213,14 @@ def _healthcheck(check: Node, words: tuple[str, ...]) -> Healthcheck:
         "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": integer,
     }  # fmt: skip
     given = {key: read(value) for key, read in readers.items() if (value := check.get(key)) is not None}
-    return Healthcheck(
-        test=words, **{key: value for key, value in given.items() if value or key == "start_period"}
-    )
+    said = {key: value for key, value in given.items() if value}
+    return Healthcheck(test=words, inherited=tuple(key for key in readers if key not in said), **said)
 
 
 def _networks(_name: str, node: Node, context: Context) -> dict[str, Any]:
     networks = node.get("networks")
-    if networks is None or not mapping(networks):
+    if networks is None or not mapping(networks) or node.get("network_mode") is not None:
         return {}
-    if node.get("network_mode") is not None:
-        message = "`networks` and `network_mode` exclude each other"
-        raise MistakeError(networks, message, remedy="Leave `network_mode` out.", key=True)
     declared = {"default", *context.section("networks")}
     made: dict[str, tuple[str, ...]] = {}
     for name, attached in mapping(networks).items():
@@ -224,14 +228,22 @@ def _networks(_name: str, node: Node, context: Context) -> dict[str, Any]:
             raise undefined(attached, name, "network", declared)
         aliases = attached.get("aliases")
         made[name] = texts(aliases) if aliases else ()
-    return {"networks": made}
+    return {"networks": made, **network_card(mapping(networks))}
+
+
+def _shared(_name: str, node: Node, context: Context) -> dict[str, Any]:
+    return {**read_namespaces(node, context), "volumes_from": read_volumes_from(node)}
+
+
+def _hooks(name: str, node: Node, context: Context) -> dict[str, Any]:
+    return {kind: read_hooks(name, node.get(kind), context) for kind in ("post_start", "pre_stop")}
 
 
 def _dependencies(_name: str, node: Node, context: Context) -> dict[str, Any]:
     made: dict[str, Dependency] = {}
-    for name, target in linked(node).items():
+    for name, (target, restart) in implied(node).items():
         if _is_there(name, target, context):
-            made[name] = Dependency(service=name)
+            made[name] = Dependency(service=name, restart=restart)
     depends_on = node.get("depends_on")
     for name, wish in mapping(depends_on).items() if depends_on else ():
         with context.findings.catching():
@@ -241,10 +253,11 @@ def _dependencies(_name: str, node: Node, context: Context) -> dict[str, Any]:
     return {"depends_on": tuple(made.values())}
 
 
-def linked(node: Node) -> dict[str, Node]:
-    """Return the services that `links` names, each with the place that does."""
+def implied(node: Node) -> dict[str, tuple[Node, bool]]:
+    """Return the services that it needs without saying so in `depends_on`: the place that names each, and whether it restarts with it."""
     links = node.get("links")
-    return {text(item).partition(":")[0]: item for item in (sequence(links) if links else [])}
+    made = {name: (place, restart) for name, place, restart in shares(node)}
+    return made | {text(item).partition(":")[0]: (item, True) for item in (sequence(links) if links else [])}
 
 
 def _is_there(name: str, place: Node, context: Context, *, required: bool = True) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from conductor.compose.addresses import refuse_written_addresses
 from conductor.compose.check import cycles
 from conductor.compose.context import Context
+from conductor.compose.links import with_link_aliases
 from conductor.compose.node import Node
-from conductor.compose.service import linked, read_service
+from conductor.compose.service import implied, read_service
+from conductor.compose.sharing import with_shared_mounts
 from conductor.compose.unsupported import refuse_unsupported
 from conductor.compose.values import boolean, mapping, text_map
 from conductor.domain.stack import Network, Service, Stack, Volume, VolumeMount
@@ -19,6 +21,7 @@ LONGEST_NAME = 63
 """Services find each other by their names, and a label of the DNS has no more (RFC 1035, 2.3.4)."""
 _SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
 ALL_PROFILES = "*"
+_NETWORK_FLAGS = {"internal": "internal", "ipv6": "enable_ipv6"}
 
 
 def enabled_services(project: Node, profiles: Iterable[str]) -> frozenset[str]:
@@ -46,13 +49,14 @@ def to_stack(name: str, context: Context) -> Stack:
     ]
     _check_cycles(nodes, context)
     _check_container_names(services, nodes, context)
-    linked_up = _with_link_aliases(services, nodes)
-    _refuse(linked_up, context)
+    sharing = with_shared_mounts(services, nodes, context)
+    whole = with_link_aliases(sharing, nodes, context.findings)
+    _refuse(whole, context)
     return Stack(
         name=name,
-        services=tuple(linked_up),
-        volumes=_volumes(linked_up, context),
-        networks=_networks(linked_up, context),
+        services=tuple(whole),
+        volumes=_volumes(whole, context),
+        networks=_networks(whole, context),
     )
 
 
@@ -83,7 +87,7 @@ def _check_cycles(nodes: Mapping[str, Node], context: Context) -> None:
         depends_on = node.get("depends_on")
         needs[name] = dict(depends_on.items()) if depends_on else {}
         with context.findings.catching():
-            needs[name] |= linked(node)
+            needs[name] |= {other: place for other, (place, _) in implied(node).items()}
     cycles(nodes, needs, context.findings)
 
 
@@ -98,24 +102,6 @@ def _check_container_names(services: list[Service], nodes: Mapping[str, Node], c
             context.findings.mistake(place, message, remedy="Leave one of them out.")
 
 
-def _with_link_aliases(services: list[Service], nodes: Mapping[str, Node]) -> list[Service]:
-    """Give services the other names under which `links` knows them."""
-    names: dict[str, list[str]] = {}
-    for node in nodes.values():
-        links = node.get("links")
-        for item in links.value if links and isinstance(links.value, list) else ():
-            target, _, alias = str(item.value).partition(":")
-            names.setdefault(target, []).extend([alias] if alias else [])
-    return [_also_named(service, names.get(service.name, [])) for service in services]
-
-
-def _also_named(service: Service, names: list[str]) -> Service:
-    if not names:
-        return service
-    networks = {net: tuple(dict.fromkeys((*aliases, *names))) for net, aliases in service.networks.items()}
-    return replace(service, networks=networks)
-
-
 def _refuse(services: list[Service], context: Context) -> None:
     """Refuse what the closed list names, where it takes part in the run."""
     used = _used(services, context)
@@ -125,6 +111,7 @@ def _refuse(services: list[Service], context: Context) -> None:
         return bool(dot) and section in used and name.partition(".")[0] not in used[section]
 
     refuse_unsupported(context.project, context.findings, skip=skip)
+    refuse_written_addresses(used["networks"], (service.name for service in services), context)
 
 
 def _used(services: list[Service], context: Context) -> dict[str, set[str]]:
@@ -150,7 +137,7 @@ def _volumes(services: list[Service], context: Context) -> tuple[Volume, ...]:
     declared = context.section("volumes")
     made = []
     for name in _mounted(services):
-        labels = declared[name].get("labels")
+        labels = declared[name].get("labels") if name in declared else None
         with context.findings.catching():
             made.append(Volume(name=name, labels=text_map(labels) if labels else {}))
     return tuple(made)
@@ -160,7 +147,13 @@ def _networks(services: list[Service], context: Context) -> tuple[Network, ...]:
     declared = context.section("networks")
     made = []
     for name in dict.fromkeys(net for service in services for net in service.networks):
-        internal = declared[name].get("internal") if name in declared else None
+        declaration = declared.get(name)
         with context.findings.catching():
-            made.append(Network(name=name, internal=boolean(internal) if internal else False))
+            flags = {flag: _flag(declaration, key) for flag, key in _NETWORK_FLAGS.items()}
+            made.append(Network(name=name, **flags))
     return tuple(made)
+
+
+def _flag(node: Node | None, key: str) -> bool:
+    found = node.get(key) if node is not None else None
+    return boolean(found) if found is not None else False

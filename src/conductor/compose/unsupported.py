@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from conductor.compose.findings import Findings
 from conductor.compose.node import Node
@@ -16,7 +17,7 @@ from conductor.compose.schema import place_of
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why, and what to do instead. Values in `harmless` (as text, in lower case) are what Conductor does anyway."""
+    """Why, and what to do instead. Values in `harmless` (as text, in lower case) are carried; `*` in one stands for any text."""
 
     why: str
     instead: str
@@ -26,67 +27,69 @@ class Refusal:
         """Tell whether the value asks for what is refused."""
         if node.value is None or node.value in ([], {}):
             return False
-        return str(node.value).lower() not in self.harmless
+        written = str(node.value).lower()
+        return not any(fnmatchcase(written, pattern) for pattern in self.harmless)
 
 
 _HOST = "it would reach the machine that the engine runs on"
 _TUNING = "engines differ in it, and the same file must mean the same on each"
+_DEVICES = "devices of the machine are not given to runs"
 _FIXED = "runs stand beside each other, and a fixed address or name would be there twice"
 _SWARM_JOB = "only Docker Swarm has jobs"
 _BUILDER = "not every builder that Conductor works with can do it"
 _LEAVE_OUT = "Leave it out."
 _NAMES = "Use the names of the services."
 _LIMITS = "Use `cpus` and `mem_limit`, or `deploy.resources`."
-_OWN = "Declare it without `external`: it is made for each run."
 
 REFUSALS: Mapping[str, Refusal] = {
-    "services.*.annotations": Refusal(
-        "they are for the container runtime, which differs by engine", "Use `labels`."
-    ),
-    "services.*.blkio_config": Refusal(_TUNING, _LEAVE_OUT),
+    **{
+        f"services.*.blkio_config.{key}": Refusal(_DEVICES, "Use `weight`.")
+        for key in (
+            "device_read_bps",
+            "device_read_iops",
+            "device_write_bps",
+            "device_write_iops",
+            "weight_device",
+        )
+    },
     "services.*.cgroup": Refusal(_HOST, _LEAVE_OUT, ("private",)),
     "services.*.cgroup_parent": Refusal(_HOST, _LEAVE_OUT),
     "services.*.cpu_count": Refusal("it is for Windows containers", _LIMITS),
     "services.*.cpu_percent": Refusal("it is for Windows containers", _LIMITS),
     "services.*.cpu_rt_period": Refusal(_TUNING, _LIMITS),
     "services.*.cpu_rt_runtime": Refusal(_TUNING, _LIMITS),
-    "services.*.cpu_shares": Refusal(_TUNING, _LIMITS),
-    "services.*.cpuset": Refusal(_TUNING, _LIMITS),
     "services.*.credential_spec": Refusal("it is for Windows containers", _LEAVE_OUT),
-    "services.*.deploy.resources.reservations.devices": Refusal(
-        "devices of the machine are not given to runs", _LEAVE_OUT
-    ),
+    "services.*.deploy.resources.reservations.devices": Refusal(_DEVICES, _LEAVE_OUT),
     "services.*.deploy.resources.reservations.generic_resources": Refusal(
         "it is for Docker Swarm", _LEAVE_OUT
     ),
     "services.*.deploy.mode": Refusal(
         _SWARM_JOB, "Leave `restart` out: what ends is seen.", ("replicated", "global")
     ),
-    "services.*.device_cgroup_rules": Refusal("devices of the machine are not given to runs", _LEAVE_OUT),
-    "services.*.devices": Refusal(
-        "devices of the machine are not given to runs", "Use a stand-in for the device."
-    ),
-    "services.*.dns_opt": Refusal(_TUNING, _LEAVE_OUT),
+    "services.*.device_cgroup_rules": Refusal(_DEVICES, _LEAVE_OUT),
+    "services.*.devices": Refusal(_DEVICES, "Use a stand-in for the device."),
     "services.*.external_links": Refusal(
         "a run sees only its own services", "Add the other container as a service."
     ),
-    "services.*.gpus": Refusal("devices of the machine are not given to runs", _LEAVE_OUT),
-    "services.*.ipc": Refusal("memory would be shared outside the container", _LEAVE_OUT, ("private",)),
+    "services.*.gpus": Refusal(_DEVICES, _LEAVE_OUT),
+    "services.*.ipc": Refusal(
+        "memory would be shared with what is not of the run",
+        _LEAVE_OUT,
+        ("private", "shareable", "service:*"),
+    ),
     "services.*.isolation": Refusal("it is for Windows containers", _LEAVE_OUT, ("default",)),
     "services.*.logging.driver": Refusal(
         "logs of every service are captured by Conductor and sent nowhere else",
         "Leave it out.",
         ("json-file", "local", "journald", "none"),
     ),
-    "services.*.mac_address": Refusal(_FIXED, _LEAVE_OUT),
-    "services.*.mem_swappiness": Refusal(_TUNING, _LIMITS),
-    "services.*.memswap_limit": Refusal(_TUNING, _LIMITS),
     "services.*.models": Refusal(
         "engines of Conductor run no AI models", "Add a service that serves the model."
     ),
     "services.*.network_mode": Refusal(
-        "every service of a run is on the run's own network",
+        "networks of the machine and of other containers are not the run's",
         "Leave it out: services reach each other by name on every port.",
+        ("none", "bridge", "default", "service:*"),
     ),
     "services.*.networks.*.driver_opts": Refusal(_TUNING, _LEAVE_OUT),
     "services.*.networks.*.gw_priority": Refusal(_TUNING, _LEAVE_OUT),
@@ -94,22 +97,15 @@ REFUSALS: Mapping[str, Refusal] = {
     "services.*.networks.*.ipv4_address": Refusal(_FIXED, _NAMES),
     "services.*.networks.*.ipv6_address": Refusal(_FIXED, _NAMES),
     "services.*.networks.*.link_local_ips": Refusal(_FIXED, _NAMES),
-    "services.*.networks.*.mac_address": Refusal(_FIXED, _LEAVE_OUT),
     "services.*.oom_kill_disable": Refusal(_HOST, _LEAVE_OUT, ("false",)),
-    "services.*.oom_score_adj": Refusal(_HOST, _LEAVE_OUT, ("0",)),
-    "services.*.pid": Refusal("processes outside the container would be seen", _LEAVE_OUT),
-    "services.*.post_start": Refusal(
-        "not every engine can run a hook in a started container", "Do it in the entrypoint."
-    ),
+    "services.*.pid": Refusal("processes of the machine would be seen", _LEAVE_OUT, ("service:*",)),
     "services.*.pre_start": Refusal(
         "not every engine can run a hook before a container", "Do it in the entrypoint."
     ),
-    "services.*.pre_stop": Refusal(
-        "not every engine can run a hook before a stop", "Let the program act on its stop signal."
-    ),
+    "services.*.post_start[].privileged": Refusal(_HOST, _LEAVE_OUT, ("false",)),
+    "services.*.pre_stop[].privileged": Refusal(_HOST, _LEAVE_OUT, ("false",)),
     "services.*.privileged": Refusal(_HOST, "Leave it out; `cap_add` gives single capabilities.", ("false",)),
     "services.*.provider": Refusal("it would run a program on the machine", "Add the thing as a service."),
-    "services.*.pull_refresh_after": Refusal("whether it pulls depends on when the run is", _LEAVE_OUT),
     "services.*.runtime": Refusal("the engine's owner chooses the runtime", _LEAVE_OUT, ("runc",)),
     "services.*.storage_opt": Refusal(_TUNING, _LEAVE_OUT),
     "services.*.use_api_socket": Refusal(
@@ -117,9 +113,6 @@ REFUSALS: Mapping[str, Refusal] = {
     ),
     "services.*.userns_mode": Refusal(_HOST, _LEAVE_OUT),
     "services.*.uts": Refusal(_HOST, _LEAVE_OUT),
-    "services.*.volumes_from": Refusal(
-        "mounts of another service are not followed", "Name the same volumes in both services."
-    ),
     "services.*.volumes[].image": Refusal(
         "not every engine can mount an image", "Copy the files into the image with a build."
     ),
@@ -129,7 +122,6 @@ REFUSALS: Mapping[str, Refusal] = {
         _BUILDER, "Use one context, or a stage of the Dockerfile."
     ),
     "services.*.build.entitlements": Refusal(_HOST, _LEAVE_OUT),
-    "services.*.build.extra_hosts": Refusal(_BUILDER, _LEAVE_OUT),
     "services.*.build.isolation": Refusal("it is for Windows containers", _LEAVE_OUT, ("default",)),
     "services.*.build.network": Refusal(
         "a build must not reach the machine's network or another container's", _LEAVE_OUT, ("default", "none")
@@ -141,24 +133,23 @@ REFUSALS: Mapping[str, Refusal] = {
         "what a build reads, its RUN lines can keep in the image",
         "Give the secret to the service when it runs.",
     ),
-    "services.*.build.shm_size": Refusal(_BUILDER, _LEAVE_OUT),
     "services.*.build.ssh": Refusal(
         "a build gets no key of the machine", "Fetch what needs a key before the build."
     ),
-    "services.*.build.ulimits": Refusal(_BUILDER, _LEAVE_OUT),
     "networks.*.driver": Refusal(
         "the engine chooses how the run's network is made", _LEAVE_OUT, ("bridge", "default", "overlay")
     ),
     "networks.*.driver_opts": Refusal(_TUNING, _LEAVE_OUT),
     "networks.*.enable_ipv4": Refusal(_TUNING, _LEAVE_OUT, ("true",)),
-    "networks.*.enable_ipv6": Refusal(_TUNING, _LEAVE_OUT, ("false",)),
-    "networks.*.external": Refusal("a run sees only its own networks", _OWN, ("false",)),
-    "networks.*.ipam.config": Refusal(_FIXED, _NAMES),
     "networks.*.ipam.driver": Refusal(_FIXED, _LEAVE_OUT, ("default",)),
     "networks.*.ipam.options": Refusal(_FIXED, _LEAVE_OUT),
     "volumes.*.driver": Refusal("volumes of a run live and die with it", _LEAVE_OUT, ("local", "default")),
     "volumes.*.driver_opts": Refusal("it would mount something of the machine or of its network", _LEAVE_OUT),
-    "volumes.*.external": Refusal("a run sees only its own volumes", _OWN, ("false",)),
+    "volumes.*.external": Refusal(
+        "what is in it is not in the repository",
+        "Declare it without `external`: it is made for each run, empty.",
+        ("false",),
+    ),
     "configs.*.external": Refusal(
         "a run sees only its own configs", "Give it a `file` or `content`.", ("false",)
     ),
@@ -175,6 +166,7 @@ REFUSALS: Mapping[str, Refusal] = {
 }
 
 _SWARM = "only Docker Swarm reads it: no effect with Compose, and none here"
+_ADDRESSES = "the engine chooses the addresses of each run: names stand for them"
 _SHOWN = "names are the run's own, so that runs can stand beside each other"
 
 NOTES: Mapping[str, str] = {
@@ -199,7 +191,7 @@ NOTES: Mapping[str, str] = {
     "services.*.ports[].host_ip": "ports are opened on the machine only on request",
     "services.*.ports[].mode": _SWARM,
     "services.*.ports[].published": "ports are opened on the machine only on request",
-    "services.*.configs[].uid": "Compose ignores it for files",
+    "services.*.pull_refresh_after": "it is pulled each time, and so is never older",
     "services.*.volumes[].consistency": "Compose ignores it",
     "services.*.volumes[].bind.selinux": "the engine labels what it mounts",
     "services.*.volumes[].volume.labels": "an anonymous volume lives and dies with its run",
@@ -207,6 +199,9 @@ NOTES: Mapping[str, str] = {
     "services.*.build.cache_to": "Conductor keeps its own cache of images",
     "services.*.build.tags": "images are named by what is in them",
     "networks.*.attachable": _SWARM,
+    "networks.*.external": "a network of the run's own: only services of this stack are on it",
+    "networks.*.ipam": _ADDRESSES,
+    "networks.*.ipam.config": _ADDRESSES,
     "networks.*.labels": "a network lives and dies with its run",
     "networks.*.name": _SHOWN,
     "volumes.*.name": _SHOWN,

@@ -67,7 +67,7 @@ def tmpfs(mount: TmpfsMount) -> str:
     """Write the options of a file system in memory."""
     size = [f"size={mount.size_bytes}"] if mount.size_bytes is not None else []
     mode = [f"mode={mount.mode:o}"] if mount.mode is not None else []
-    return ",".join([*size, *mode])
+    return ",".join([*size, *mode, *mount.options])
 
 
 def anonymous_volumes(mounts: tuple[Mount, ...]) -> dict[str, Config]:

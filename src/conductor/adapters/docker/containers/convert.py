@@ -15,7 +15,7 @@ from conductor.adapters.docker.containers.healthcheck import (
     healthcheck_json,
     healthcheck_of,
 )
-from conductor.adapters.docker.containers.naming import labels, own_labels
+from conductor.adapters.docker.containers.naming import container_names, labels, own_labels
 from conductor.adapters.docker.containers.networks import endpoints, exposed, published
 from conductor.adapters.docker.containers.wording import Wording
 from conductor.domain.names import LABEL_KIND, LABEL_WORKLOAD
@@ -45,6 +45,7 @@ def container(
         "User": service.user,
         "Hostname": service.hostname,
         "Domainname": service.domainname,
+        "MacAddress": service.mac_address,
         "Tty": service.tty or None,
         "OpenStdin": service.stdin_open or None,
         "StopSignal": service.stop_signal,
@@ -95,6 +96,7 @@ def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, w
     limits = service.resources
     return _said({
         "NetworkMode": networks[0] if networks else "none",
+        **_shared(place, stack, service),
         "Binds": binds(place, service, facts=facts, wording=wording),
         "Tmpfs": {m.target: tmpfs(m) for m in service.mounts if isinstance(m, TmpfsMount)},
         "Memory": limits.memory_bytes,
@@ -102,6 +104,7 @@ def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, w
         "NanoCpus": round(limits.cpus * 1e9) if limits.cpus else None,
         "PidsLimit": limits.pids,
         "ShmSize": limits.shm_bytes,
+        **_fine_limits(service),
         "Ulimits": _ulimits(service.ulimits, facts),
         "RestartPolicy": {"Name": service.restart.value, "MaximumRetryCount": service.restart_attempts or 0},
         "CapAdd": list(service.cap_add),
@@ -113,6 +116,8 @@ def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, w
         "ExtraHosts": [f"{host}:{address}" for host, address in service.extra_hosts.items()],
         "Dns": list(service.dns),
         "DnsSearch": list(service.dns_search),
+        "DnsOptions": list(service.dns_options),
+        "Annotations": dict(service.annotations),
         "GroupAdd": list(service.group_add),
         "PortBindings": {
             f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(host or "")}]
@@ -120,6 +125,34 @@ def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, w
         },
         "LogConfig": {"Type": "k8s-file" if facts.podman else "json-file"},
     })  # fmt: skip
+
+
+def _shared(place: Place, stack: Stack, service: Service) -> Config:
+    """Name the containers whose network, memory segments, processes and mounts it shares."""
+
+    def container_of(name: str) -> str:
+        return container_names(place, stack.service(name))[0]
+
+    modes = {"NetworkMode": service.network_of, "IpcMode": service.ipc_of, "PidMode": service.pid_of}
+    made: Config = {key: f"container:{container_of(other)}" for key, other in modes.items() if other}
+    if service.ipc_shareable:
+        made["IpcMode"] = "shareable"
+    made["VolumesFrom"] = [
+        container_of(other.service) + (":ro" if other.read_only else "") for other in service.volumes_from
+    ]
+    return made
+
+
+def _fine_limits(service: Service) -> Config:
+    limits = service.resources
+    return {
+        "MemorySwap": limits.memory_swap_bytes,
+        "MemorySwappiness": limits.memory_swappiness,
+        "CpuShares": limits.cpu_shares,
+        "CpusetCpus": limits.cpuset,
+        "BlkioWeight": limits.block_io_weight,
+        "OomScoreAdj": service.oom_score_adj,
+    }
 
 
 def _ulimits(wanted: Mapping[str, tuple[int, int]], facts: EngineFacts) -> list[Config]:
@@ -149,4 +182,4 @@ def _said(config: Config) -> Config:
     }
 
 
-_EMPTY_MATTERS = frozenset({"Cmd", "StopTimeout"})
+_EMPTY_MATTERS = frozenset({"Cmd", "StopTimeout", "MemorySwappiness"})

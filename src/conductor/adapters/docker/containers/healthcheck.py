@@ -15,7 +15,7 @@ def healthcheck_of(service: Service, image: ImageFacts) -> Healthcheck | None:
     """Return the check that counts: the compose file's, else the image's, else none."""
     if service.healthcheck_disabled:
         return None
-    return service.healthcheck or image.healthcheck
+    return service.healthcheck.over(image.healthcheck) if service.healthcheck else image.healthcheck
 
 
 def healthcheck_json(check: Healthcheck) -> str:
@@ -30,8 +30,15 @@ def healthcheck_json(check: Healthcheck) -> str:
 def read_healthcheck(text: str) -> Healthcheck:
     """Read what `healthcheck_json` wrote."""
     data = json.loads(text)
-    times = {
-        name: timedelta(seconds=data[name])
-        for name in ("interval", "timeout", "start_period", "start_interval")
-    }
-    return Healthcheck(test=tuple(data["test"]), retries=data["retries"], **times)
+
+    def seconds(name: str) -> timedelta:
+        return timedelta(seconds=data[name])
+
+    return Healthcheck(
+        test=tuple(data["test"]),
+        retries=data["retries"],
+        interval=seconds("interval"),
+        timeout=seconds("timeout"),
+        start_period=seconds("start_period"),
+        start_interval=seconds("start_interval"),
+    )

@@ -36,8 +36,12 @@ def endpoints(place: Place, stack: Stack, service: Service) -> Mapping[str, Conf
     """Map the engine's networks to how the workload is known there: its name, and what aliases it has on that network."""
     names = network_names(place, stack)
     also = [name for name in (service.container_name, service.hostname) if name]
+    card = {"MacAddress": service.mac_address} if service.mac_address else {}
     return {
-        names.get(network, place.namespace): {"Aliases": list(dict.fromkeys([service.name, *aliases, *also]))}
+        names.get(network, place.namespace): {
+            "Aliases": list(dict.fromkeys([service.name, *aliases, *also])),
+            **card,
+        }
         for network, aliases in service.networks.items()
     }
 

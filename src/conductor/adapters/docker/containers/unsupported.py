@@ -39,6 +39,13 @@ def _of(path: str, service: Service, *, can_init: bool) -> Iterator[Entry]:
             "Podman needs the program catatonit for it",
             "Install catatonit, or leave `init` out.",
         )
+    for kind in ("post_start", "pre_stop"):
+        if getattr(service, kind):
+            yield _refused(
+                f"{path}.{kind}",
+                "this engine runs no hooks yet",
+                "Do it in the entrypoint, or on the stop signal.",
+            )
     for index, mount in enumerate(service.mounts):
         at = f"{path}.volumes[{index}]"
         if isinstance(mount, VolumeMount) and mount.subpath:

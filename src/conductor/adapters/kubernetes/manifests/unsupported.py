@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from conductor.adapters.kubernetes.manifests.containers import forbids_new_privileges
+from conductor.adapters.kubernetes.manifests.docker_only import docker_only, docker_only_networks
 from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name, kube_name
 from conductor.adapters.kubernetes.manifests.volumes import LARGEST_BYTES, Files, contents_of
 from conductor.domain.account import Entry, Treatment
@@ -37,6 +38,7 @@ def unsupported(stack: Stack, jobs: Sequence[Job] = (), *, files: Files | None =
         entries += [
             _entry(f"tests.{job.suite}", *found) for found in (*_service(job.workload, files), *_job(job))
         ]
+    entries += [_entry("networks", *found) for found in docker_only_networks(stack)]
     return (*entries, *_same_names(stack, jobs))
 
 
@@ -51,6 +53,7 @@ def _service(service: Service, files: Files) -> Found:
     yield from _security(service)
     yield from _limits(service)
     yield from _mounts(service, files)
+    yield from docker_only(service)
 
 
 def _names(service: Service) -> Found:
