@@ -65,6 +65,11 @@ class Conductor:
         assert outcome["kind"] == "outcome", told
         return Ended(exit_code=done.returncode, outcome=outcome, stderr=done.stderr)
 
+    def images(self) -> set[str]:
+        """Return the digests in the latest report."""
+        report = json.loads(self("runs", "report", "--json").stdout)
+        return {image["digest"] for image in report["images"]}
+
     def logs(self, run: str) -> str:
         return self("runs", "logs", run).stdout
 
@@ -191,6 +196,23 @@ def test_a_tag_that_looks_like_an_option_of_git_is_only_a_name(conductor: Conduc
 
     assert ended.outcome["verdict"] == "passed", ended.outcome
     assert not marker.exists()
+
+
+def test_failed_tests_alone_run_again_in_the_kept_stack_with_the_same_image(
+    conductor: Conductor, tmp_path: Path
+):
+    folder = str(repository("red", tmp_path))
+    first, images = conductor.run(folder, "--no-cleanup"), conductor.images()
+    again, images_again = conductor.run(folder, "--rerun-failed"), conductor.images()
+    anew, images_anew = conductor.run(folder, "--from", "stack"), conductor.images()
+    removed = conductor("stacks", "delete", first.run)
+
+    assert [one.exit_code for one in (first, again, anew)] == [EXIT_CODES["failed"]] * 3
+    assert {one.run for one in (first, again, anew)} == {first.run}
+    assert [sum(counts_of(one.outcome).values()) for one in (first, again, anew)] == [3, 1, 3]
+    assert images == images_again == images_anew != set()
+    assert removed.returncode == 0, removed.stderr
+    assert left_behind(conductor.state, first.run) == []
 
 
 def test_a_run_writes_nothing_into_the_repository(conductor: Conductor, tmp_path: Path):

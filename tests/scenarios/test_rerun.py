@@ -40,6 +40,7 @@ async def test_only_what_failed_runs_again_in_the_stack_that_was_kept(tmp_path: 
         before = stage.namespaces[run.namespace].workloads["backend"]
         attempt, second = await again(stage, run, failed_only=True)
     assert (first.verdict, second.verdict) == (Verdict.FAILED, Verdict.PASSED)
+    assert {service.name for service in stage.report(run, 2).services} == {"redis", "backend"}
     assert attempt.namespace == run.namespace
     assert stage.namespaces[run.namespace].workloads["backend"] == before
     assert started(stage, run) == {"redis", "backend", "tests", "tests-2"}

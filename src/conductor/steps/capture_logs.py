@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from conductor.domain.blueprint import Blueprint
 from conductor.domain.masking import Masker
 from conductor.domain.report import Captured, LogLine, ServiceEnding
 from conductor.domain.run import Run
@@ -24,7 +25,7 @@ async def capture_logs(run: Run) -> Captured:
     states: States = {}
     blueprint = find_blueprint(run)
     try:
-        states = await the_world().engine.states(place_of(run))
+        states = _of_this_attempt(await the_world().engine.states(place_of(run)), blueprint)
         mask = await secrets_at_hand(run, blueprint if states else None)
         for workload in states:
             await _capture(run, workload, mask)
@@ -33,6 +34,14 @@ async def capture_logs(run: Run) -> Captured:
     jobs = {job.workload.name for job in blueprint.jobs} if blueprint else set()
     services = tuple(_ending(state) for name, state in states.items() if name not in jobs)
     return Captured(services=services, partial=tuple(partial))
+
+
+def _of_this_attempt(states: States, blueprint: Blueprint | None) -> States:
+    """Leave the jobs of earlier attempts out: a rerun finds them in the stack that was kept."""
+    if blueprint is None:
+        return states
+    own = {service.name for service in blueprint.stack.services} | {j.workload.name for j in blueprint.jobs}
+    return {name: state for name, state in states.items() if name in own}
 
 
 async def _capture(run: Run, workload: str, mask: Masker) -> None:
