@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,8 @@ from conductor.reports.readable import on_one_line
 from conductor.reports.words import plural
 
 STYLES = {Treatment.CONVERTED: "green", Treatment.REFUSED: "bold red"}
+WIDEST = 110
+"""What belongs together should not stand too far apart."""
 _INDENT = 2
 
 
@@ -24,7 +27,8 @@ def account_tables(account: Sequence[Entry], engines: Sequence[str]) -> Renderab
     """Draw a table for each file: line, key, what becomes of it on each engine; below a key what is to be said of it."""
     parts: list[RenderableType] = []
     for file, entries in groupby(account, lambda entry: entry.file):
-        parts += [Text(on_one_line(file), style="bold"), _table(list(entries), engines), Text("")]
+        table = Constrain(_table(list(entries), engines), WIDEST)
+        parts += [Text(on_one_line(file), style="bold"), table, Text("")]
     return Group(*parts, Text(summary(account, engines)))
 
 
@@ -33,12 +37,26 @@ def _table(entries: Sequence[Entry], engines: Sequence[str]) -> Table:
     table.add_column("line", justify="right", no_wrap=True)
     table.add_column("key", ratio=1, overflow="fold")
     for engine in engines:
-        table.add_column(engine, no_wrap=True, width=len(Treatment.CONVERTED))
+        table.add_column(engine, no_wrap=True, width=max(len(engine), len(Treatment.CONVERTED)))
+    said: dict[str, list[Text]] = {}
     for entry in entries:
         outcomes = [Text(entry.on(engine), STYLES[entry.on(engine)]) for engine in engines]
-        remarks = [Padding(remark, (0, 0, 0, _INDENT)) for remark in _remarks(entry)]
+        said[entry.path] = list(_remarks(entry))
+        new = (
+            []
+            if any(said.get(above) == said[entry.path] for above in _above(entry.path))
+            else said[entry.path]
+        )
+        remarks = [Padding(remark, (0, 0, 0, _INDENT)) for remark in new]
         table.add_row(Text(str(entry.line)), Group(Text(on_one_line(entry.path)), *remarks), *outcomes)
     return table
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield what a key stands under: what was said there is not said again."""
+    while cut := max(path.rfind("."), path.rfind("[")) + 1:
+        path = path[: cut - 1]
+        yield path
 
 
 def _remarks(entry: Entry) -> Iterator[Text]:

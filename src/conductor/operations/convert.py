@@ -66,8 +66,12 @@ def convert(request: ConvertRequest, *, engine: str, engines: Sequence[Renderer]
         objects=() if mistakes else renderer.render(place, drafted.stack, drafted.jobs),
         account=drafted.account(engines),
         mistakes=mistakes,
-        refused=(*(p for p in loaded.problems if p.refused), *drafted.problems_on(renderer)),
+        refused=tuple(sorted({*loaded.problems, *drafted.problems_on(renderer)} - {*mistakes}, key=_place)),
     )
+
+
+def _place(problem: Problem) -> tuple[str, int, int, str]:
+    return problem.file, problem.line, problem.column, problem.message
 
 
 def load(checkout: Checkout, request: ConvertRequest, files: Sequence[str], plan: Plan | None) -> Loaded:

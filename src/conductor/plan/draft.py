@@ -82,10 +82,12 @@ class Draft:
         return replace(entry, file=document.file, line=mark.line, column=mark.column, path=dotted(path))
 
     def _problem(self, engine: str, entry: Entry) -> Problem:
-        what = f"`{entry.path.rpartition('.')[2]}` is refused on {engine}: {entry.why}"
         where = self._where(entry.path)
         if where is None:
-            return Problem(file="", message=f"{entry.path}: {what}", remedy=entry.instead, refused=True)
+            message = f"`{entry.path}` is refused on {engine}: {entry.why}"
+            return Problem(file="", message=message, remedy=entry.instead, refused=True)
         document, path = where
-        problem = document.problem(path, what, remedy=entry.instead, key=True)
+        key = dotted(path[-2:]) if isinstance(path[-1], int) else path[-1]
+        message = f"`{key}` is refused on {engine}: {entry.why}"
+        problem = document.problem(path, message, remedy=entry.instead, key=True)
         return replace(problem, refused=True)
