@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conductor import telemetry
+from conductor.domain.budget import Budget
 from conductor.errors import ConflictError, StateError
 from conductor.ports.builder import Builder
 from conductor.ports.engine import Engine, Renderer
@@ -64,6 +65,7 @@ async def reading(settings: Settings) -> AsyncIterator[App]:
         evidence=FolderEvidence(state),
         secrets=secrets,
         clock=SystemClock(),
+        budget=Budget(namespaces=settings.max_stacks),
     )
     install(world)
     try:

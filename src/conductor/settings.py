@@ -75,6 +75,12 @@ class Settings(BaseSettings):
         description="Name of this Conductor on its engine: two with different names leave each other's stacks alone. "
         "Lower-case letters, digits and hyphens, 40 at most.",
     )
+    max_stacks: int = Field(
+        default=20,
+        ge=1,
+        description="How many stacks may stand at the same time. Where that is full, the oldest kept one goes; "
+        "one that a run is at work in, or that is pinned, never does.",
+    )
     git_host: str = Field(
         default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
     )

@@ -19,6 +19,7 @@ from conductor.adapters.fake.machine import Machine, Namespaces
 from conductor.adapters.fake.misfortunes import parse_misfortunes
 from conductor.adapters.fake.secrets import FakeSecrets
 from conductor.adapters.fake.store import FakeStore
+from conductor.domain.budget import Budget
 from conductor.domain.event import Event, Kind
 from conductor.domain.report import Report
 from conductor.domain.run import Run
@@ -78,6 +79,7 @@ class Stage:
             evidence=FolderEvidence(folder),
             secrets=FakeSecrets(secrets),
             clock=self.clock,
+            budget=ports.pop("budget", Budget()),
         )
 
     @asynccontextmanager

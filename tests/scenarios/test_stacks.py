@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from conductor.adapters.fake.engine import FakeEngine
+from conductor.domain.budget import Budget
 from conductor.domain.lease import Lease, NamespaceStatus
 from conductor.domain.run import Run
 from conductor.domain.states import Phase
-from conductor.domain.verdict import Verdict
+from conductor.domain.verdict import Fault, Reason, Verdict
 from conductor.errors import ConflictError, NotFoundError, UnreachableError, UsageError
 from conductor.operations import stacks
 from conductor.operations.sweep import sweep, sweep_until_empty
@@ -22,6 +23,7 @@ from tests.scenarios.troubled import EngineThatLeaves
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+TWO_STACKS = {"budget": Budget(namespaces=2)}
 
 
 def phases(stage: Stage, run: Run) -> dict[str, Phase]:
@@ -237,3 +239,31 @@ async def left_behind(
     await (engine or stage.engine).create_namespace(Place(namespace=namespace, run=run), lease)
     if keep_for is None:
         stage.lose_mark(namespace)
+
+
+async def test_where_the_budget_is_full_the_oldest_kept_stack_goes_and_the_report_says_so(tmp_path: Path):
+    async with Stage(tmp_path, **TWO_STACKS).launched() as stage:
+        oldest, _ = await stage.run(keep_for=2 * DAY)
+        second, _ = await stage.run(keep_for=HOUR)
+        third, _ = await stage.run()
+    assert set(stage.namespaces) == {second.namespace, third.namespace}
+    assert any(oldest.id in note and "budget" in note for note in stage.report(third).notes)
+
+
+async def test_a_pinned_stack_never_goes_and_the_next_oldest_does(tmp_path: Path):
+    async with Stage(tmp_path, **TWO_STACKS).launched() as stage:
+        pinned, _ = await stage.run()
+        await stacks.pin(stage.world, pinned.id)
+        await stage.run()
+        third, _ = await stage.run()
+    assert set(stage.namespaces) == {pinned.namespace, third.namespace}
+
+
+async def test_where_nothing_can_go_the_run_is_broken_by_the_platform_and_says_what_to_do(tmp_path: Path):
+    async with Stage(tmp_path, **TWO_STACKS).launched() as stage:
+        for _ in range(2):
+            run, _ = await stage.run()
+            await stacks.pin(stage.world, run.id)
+        _, outcome = await stage.run()
+    assert (outcome.verdict, outcome.reason, outcome.fault) == (Verdict.BROKEN, Reason.QUOTA, Fault.PLATFORM)
+    assert "CONDUCTOR_MAX_STACKS" in outcome.remedy

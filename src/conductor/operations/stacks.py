@@ -25,9 +25,9 @@ from conductor.errors import (
     UnreachableError,
     UsageError,
 )
-from conductor.operations.sweep import remove
 from conductor.ports.engine import ExecResult, Place
 from conductor.ports.world import World
+from conductor.steps.room import remove_stack
 from conductor.steps.ticking import ticking
 
 _WAKE_LIMIT = timedelta(minutes=5)
@@ -187,7 +187,7 @@ async def release(world: World, name: str, *, keep_for: timedelta) -> Lease:
 
 async def delete(world: World, name: str) -> int:
     """Remove a stack now; returns with the number of things removed, once they are gone."""
-    return await remove(world, await find(world, name))
+    return await remove_stack(world, await find(world, name))
 
 
 async def sleep(world: World, name: str) -> Lease:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from conductor.domain.lease import NamespaceInfo, NamespaceStatus
-from conductor.domain.names import attempt_of
 from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.world import World
+from conductor.steps.room import remove_stack
 
 ORPHAN_AFTER = timedelta(hours=1)
 """A namespace of this instance without a readable mark is removed after this time: nobody can own it."""
@@ -38,22 +37,12 @@ async def sweep(world: World) -> Swept:
             swept.left += 1
             continue
         try:
-            swept.things += await remove(world, info)
+            swept.things += await remove_stack(world, info)
             swept.removed.append(info.name)
         except ConductorError as error:
             swept.failed[info.name] = error.message
     await _forget_leases_of_nothing(world)
     return swept
-
-
-async def remove(world: World, info: NamespaceInfo) -> int:
-    """Remove a namespace, its lease and the checkout that it mounted files from; the evidence stays."""
-    removed = await world.engine.delete_namespace(info.name)
-    await world.store.delete_lease(info.name)
-    attempt = attempt_of(info.name, info.run)
-    if info.run and await world.store.find_run(info.run, attempt=attempt):
-        shutil.rmtree(world.evidence.folder(info.run, attempt) / "checkout", ignore_errors=True)
-    return removed
 
 
 async def sweep_until_empty(world: World) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from conductor.domain.budget import Budget
 from conductor.ports.builder import Builder
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Engine
@@ -24,6 +25,7 @@ class World:
     evidence: Evidence
     secrets: Secrets
     clock: Clock
+    budget: Budget = field(default_factory=Budget)
 
 
 _installed: list[World] = []

@@ -11,6 +11,7 @@ from conductor.domain.run import Run
 from conductor.durable import step
 from conductor.ports.world import the_world
 from conductor.steps.place import place_of
+from conductor.steps.room import make_room
 
 BUILDS_AND_PULLS = timedelta(hours=2)
 """How long a run may be busy before its stack is up, for the lease of one whose process dies and never comes back."""
@@ -23,6 +24,7 @@ async def create_namespace(run: Run, blueprint: Blueprint) -> None:
     for earlier in (replace(run, attempt=number) for number in range(1, run.attempt)):
         await world.engine.delete_namespace(earlier.namespace)  # gone, unless the engine was away then
         await world.store.delete_lease(earlier.namespace)
+    await make_room(run)
     lease = Lease(
         namespace=run.namespace,
         run=run.id,

@@ -1,0 +1,58 @@
+"""Room for a run: where the budget of stacks is full, the oldest kept one goes.
+
+No step of its own: `create-namespace` makes room before it takes it. Law: a stack that a run is at work in, and one that is pinned, never
+goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conductor.domain.event import Kind
+from conductor.domain.lease import NamespaceInfo, NamespaceStatus
+from conductor.domain.names import attempt_of
+from conductor.domain.run import Run
+from conductor.domain.verdict import Fault, Reason
+from conductor.errors import RunError
+from conductor.ports.world import World, the_world
+from conductor.steps.place import forget_checkout
+from conductor.steps.tell import tell
+
+
+async def make_room(run: Run) -> None:
+    """Remove as many kept stacks as the budget asks for, oldest first. RunError where all are at work or pinned."""
+    world = the_world()
+    budget = world.budget.namespaces
+    if budget is None:
+        return
+    others = [info for info in await world.engine.namespaces() if info.name != run.namespace]
+    surplus = len(others) + 1 - budget
+    going = _oldest_first(others)[: max(0, surplus)]
+    if len(going) < surplus:
+        raise RunError(
+            f"{len(others)} stacks are at work or pinned, and the budget is {budget}",
+            reason=Reason.QUOTA,
+            fault=Fault.PLATFORM,
+            remedy="Wait for a run to end, release a pinned stack, or raise CONDUCTOR_MAX_STACKS.",
+        )
+    for info in going:
+        await remove_stack(world, info)
+        text = f"the kept stack of {info.run} was removed to make room: the budget is {budget} stacks"
+        await tell(run, Kind.NOTE, key=f"room/{info.name}", text=text)
+
+
+async def remove_stack(world: World, info: NamespaceInfo) -> int:
+    """Remove a namespace, its lease and the checkout that it mounted files from; the evidence stays. Returns the things removed."""
+    removed = await world.engine.delete_namespace(info.name)
+    await world.store.delete_lease(info.name)
+    attempt = attempt_of(info.name, info.run)
+    if info.run and await world.store.find_run(info.run, attempt=attempt):
+        forget_checkout(info.run, attempt)
+    return removed
+
+
+def _oldest_first(infos: Sequence[NamespaceInfo]) -> list[NamespaceInfo]:
+    kept = (NamespaceStatus.KEPT, NamespaceStatus.SLEEPING)
+    leased = [(info.lease, info) for info in infos if info.lease]
+    ends = [(lease.created_at, info) for lease, info in leased if lease.status in kept and lease.expires_at]
+    return [info for _, info in sorted(ends, key=lambda one: one[0])]
