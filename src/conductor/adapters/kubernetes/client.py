@@ -20,6 +20,7 @@ from conductor.adapters.kubernetes.kinds import SECRET, Kind, Manifest, kind_of
 from conductor.adapters.kubernetes.problems import (
     UNREACHABLE,
     ExpiredError,
+    SilentError,
     api_error,
     is_there_already,
     is_worth_retrying,
@@ -219,6 +220,8 @@ class Client:
                     await response.aread()
                     raise api_error(doing, response.status_code, _read(response))
                 yield response
+        except httpx2.ReadTimeout:
+            raise SilentError(f"{doing}: nothing was heard for {silence} s", remedy=UNREACHABLE) from None
         except httpx2.TransportError as error:
             raise self.lost(doing, error) from None
 

@@ -25,6 +25,10 @@ class ExpiredError(UnreachableError):
     """The version that a watch or a page was to go on from is too old: list anew."""
 
 
+class SilentError(UnreachableError):
+    """Nothing was heard for longer than something should have been."""
+
+
 class ForbiddenError(RunError):
     """Conductor's account lacks a right."""
 

@@ -1,0 +1,104 @@
+"""The kubernetes engine: the verbs of `ports.engine`, each a few lines over the parts of this folder.
+
+A namespace is a namespace; its lease is an annotation on it. What keeps a service is a Job, a Deployment or a StatefulSet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+from conductor.adapters.kubernetes import execution, namespaces, sleeping
+from conductor.adapters.kubernetes.applying import Applying
+from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.filling import Fillers
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
+from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.adapters.kubernetes.renderer import KubernetesRenderer
+from conductor.adapters.kubernetes.sight import Sight
+from conductor.domain.lease import Lease, NamespaceInfo
+from conductor.domain.report import LogLine
+from conductor.domain.stack import Job, Service, Stack
+from conductor.domain.states import States
+from conductor.ports.engine import Diagnosis, ExecResult, Place
+from conductor.ports.secrets import Secrets
+
+
+class KubernetesEngine(KubernetesRenderer):
+    """A cluster, by its API."""
+
+    def __init__(self, connection: Connection, *, site: Site, secrets: Secrets | None = None) -> None:
+        """Take a site, which names the instance; `secrets` only where this process has the values itself."""
+        super().__init__(site)
+        self._connection = connection
+        self._sight = Sight(connection, instance=site.instance)
+        self._applying = Applying(sight=self._sight, site=site, secrets=secrets)
+
+    async def create_namespace(self, place: Place, lease: Lease) -> None:
+        """Make the namespace with its mark, then its bounds."""
+        await self._applying.create_namespace(await self._client(), place, lease)
+
+    async def apply(self, place: Place, stack: Stack, service: Service) -> None:
+        """Make the service run, or adopt what runs."""
+        await self._applying.apply(await self._client(), place, stack, service)
+
+    async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
+        """Start the job beside the stack, or adopt it."""
+        await self._applying.start_job(await self._client(), place, stack, job)
+
+    async def stop(self, place: Place, workload: str, *, grace: timedelta) -> None:
+        """End a workload, and remember that it was us. Its own grace counts: a pod's cannot be changed."""
+        del grace
+        await sleeping.stop(await self._client(), self._sight, place.namespace, kube_name(workload))
+
+    async def watch(self, place: Place) -> AsyncGenerator[States]:
+        """Yield the states, first at once, then whenever they change; meanwhile pods that wait for files get them."""
+        client = await self._client()
+
+        async def send(pod: str, container: str, command: Sequence[str], stdin: bytes) -> int:
+            target = execution.Target(namespace=place.namespace, pod=pod, container=container)
+            return (await execution.execute(client, target, command, stdin=stdin)).exit_code
+
+        fillers = Fillers(place, send)
+        try:
+            async with aclosing(self._sight.watch(place.namespace, see=fillers.see)) as seen:
+                async for states in seen:
+                    yield states
+        finally:
+            await fillers.aclose()
+
+    async def states(self, place: Place) -> States:
+        """Return the states now."""
+        return await self._sight.states(place.namespace)
+
+    async def sleep(self, place: Place) -> None:
+        """Stop all that is not finished, and remember that it sleeps."""
+        await sleeping.sleep(await self._client(), self._sight, place.namespace)
+
+    async def wake(self, place: Place, service: str) -> None:
+        """Let what sleeps run again."""
+        await sleeping.wake(await self._client(), self._sight, place.namespace, kube_name(service))
+
+    async def mark(self, lease: Lease) -> None:
+        """Write the lease on its namespace."""
+        await namespaces.mark(await self._client(), self._sight, lease)
+
+    async def namespaces(self) -> Sequence[NamespaceInfo]:
+        """List the namespaces of this instance."""
+        return await namespaces.list_all(await self._client(), self._sight)
+
+    async def delete_namespace(self, namespace: str) -> int:
+        """Remove a namespace, and return once it is gone."""
+        count = await namespaces.delete(await self._client(), self._sight, namespace)
+        self._applying.forget(namespace)
+        return count
+
+    async def aclose(self) -> None:
+        """Let go of watches and connections."""
+        await self._sight.aclose()
+        await self._connection.aclose()
+
+    async def _client(self) -> Client:
+        return await self._connection.client()

@@ -1,0 +1,159 @@
+"""Namespaces: made with all their bounds before anything runs in them, marked, listed, and removed until nothing of them is left.
+
+Law: one that bears another instance's mark, or none, is neither taken over nor touched. A finalizer of somebody else is never taken
+off: what it holds is reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from conductor.adapters.kubernetes import leases
+from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SERVICE, Manifest
+from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
+from conductor.adapters.kubernetes.pod_status import condition
+from conductor.adapters.kubernetes.sight import KEEPERS, Sight
+from conductor.domain.lease import Lease, NamespaceInfo
+from conductor.errors import ConflictError, NotFoundError
+
+GRACE_SECONDS = 1
+"""What is removed has nothing left to save."""
+PATIENCE = timedelta(minutes=3)
+"""So long a namespace may take to go."""
+HELD = timedelta(seconds=20)
+"""So long the cluster may say that a finalizer holds something, before that is believed."""
+LOOK = timedelta(seconds=0.3)
+
+
+async def create(client: Client, sight: Sight, namespace: Manifest, lease: Lease) -> None:
+    """Make a namespace with its mark, or renew the mark of the one that is there.
+
+    ConflictError where it is somebody else's, or on its way out.
+    """
+    annotations = {**(namespace["metadata"].get("annotations") or {}), **leases.annotation(lease)}
+    marked = {**namespace, "metadata": {**namespace["metadata"], "annotations": annotations}}
+    made = await client.create(marked)
+    if made is None:
+        await _adopt(client, sight, lease)
+    sight.cluster.saw(NAMESPACE, made)
+
+
+async def _adopt(client: Client, sight: Sight, lease: Lease) -> None:
+    found = await client.get(NAMESPACE, lease.namespace)
+    if not is_of(sight, found):
+        raise ConflictError(
+            f"the namespace {lease.namespace} is there already, and not of this Conductor",
+            remedy="Give each Conductor on a cluster its own CONDUCTOR_INSTANCE; remove a namespace that nobody needs.",
+        )
+    if found["metadata"].get("deletionTimestamp"):
+        raise ConflictError(
+            f"the namespace {lease.namespace} is just being deleted", remedy="Wait until it is gone."
+        )
+    changes = {"metadata": {"annotations": leases.annotation(lease)}}
+    sight.cluster.saw(NAMESPACE, await client.patch(NAMESPACE, lease.namespace, changes))
+
+
+async def mark(client: Client, sight: Sight, lease: Lease) -> None:
+    """Write the lease. NotFoundError where there is no such namespace of this instance."""
+    found = await client.find(NAMESPACE, lease.namespace)
+    if found is None or not is_of(sight, found):
+        raise NotFoundError(
+            f"there is no namespace {lease.namespace}",
+            remedy="`conductor stacks list` names those there are.",
+        )
+    await client.patch(NAMESPACE, lease.namespace, {"metadata": {"annotations": leases.annotation(lease)}})
+
+
+async def list_all(client: Client, sight: Sight) -> Sequence[NamespaceInfo]:
+    """List the namespaces of this instance, in the order of their names."""
+    namespaces, *keepers = await asyncio.gather(
+        client.list(NAMESPACE, labels=sight.labels),
+        *(client.list(kind, labels=sight.labels) for kind in KEEPERS),
+    )
+    counts = Counter(found["metadata"]["namespace"] for listing in keepers for found in listing.items)
+    return [
+        leases.info(found, workloads=counts[found["metadata"]["name"]])
+        for found in sorted(namespaces.items, key=lambda n: str(n["metadata"]["name"]))
+    ]
+
+
+async def delete(client: Client, sight: Sight, namespace: str) -> int:
+    """Remove a namespace with all that is in it; return once it is gone, with how many things went.
+
+    ConflictError naming what holds it, where something still does after `PATIENCE`.
+    """
+    found = await client.find(NAMESPACE, namespace)
+    if found is None or not is_of(sight, found):
+        return 0
+    count = 1 + await _count(client, sight, namespace)
+    await client.delete(NAMESPACE, namespace, uid=found["metadata"]["uid"], propagation="Foreground")
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    hurried: set[str] = set()
+    while (left := await client.find(NAMESPACE, namespace)) is not None:
+        if left["metadata"]["uid"] != found["metadata"]["uid"]:
+            break
+        await _hurry(client, namespace, hurried)
+        waited = timedelta(seconds=loop.time() - begun)
+        if waited > PATIENCE or (waited > HELD and _holders(left)):
+            raise _stuck(namespace, left, waited)
+        await asyncio.sleep(LOOK.total_seconds())
+    return count
+
+
+def is_of(sight: Sight, namespace: Manifest) -> bool:
+    """Tell whether a namespace bears this instance's labels."""
+    labels = namespace["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in sight.labels.items())
+
+
+async def _count(client: Client, sight: Sight, namespace: str) -> int:
+    kinds = (*KEEPERS, SERVICE, CONFIG_MAP, CLAIM)
+    listings = await asyncio.gather(*(client.list(kind, namespace, labels=sight.labels) for kind in kinds))
+    return sum(len(listing.items) for listing in listings)
+
+
+async def _hurry(client: Client, namespace: str, hurried: set[str]) -> None:
+    """End what runs without its own grace, and take Conductor's finalizer off; each pod once."""
+    for pod in (await client.list(POD, namespace)).items:
+        metadata = pod["metadata"]
+        if metadata["uid"] not in hurried:
+            hurried.add(metadata["uid"])
+            await client.delete(POD, metadata["name"], namespace, grace=GRACE_SECONDS, uid=metadata["uid"])
+        if FINALIZER in (metadata.get("finalizers") or ()):
+            await release(client, pod)
+
+
+async def release(client: Client, pod: Manifest) -> None:
+    """Take Conductor's own finalizer off a pod, and no other. A pod that changed or went meanwhile is left alone."""
+    metadata = pod["metadata"]
+    others = [name for name in metadata.get("finalizers") or () if name != FINALIZER]
+    changes = {"metadata": {"finalizers": others, "resourceVersion": metadata["resourceVersion"]}}
+    try:
+        await client.patch(POD, metadata["name"], changes, metadata["namespace"])
+    except (NotFoundError, ConflictError):
+        return
+
+
+def _holders(namespace: Manifest) -> str:
+    """Say in the cluster's words which finalizers hold what is in a namespace; empty where none do."""
+    held = condition(namespace, "NamespaceFinalizersRemaining")
+    text = str(held.get("message") or "") if held.get("status") == "True" else ""
+    return "" if text and FINALIZER in text and text.count(" in ") <= 2 else text  # noqa: PLR2004
+
+
+def _stuck(namespace: str, left: Manifest, waited: timedelta) -> ConflictError:
+    wrong = [
+        str(found.get("message"))
+        for found in (left.get("status") or {}).get("conditions") or ()
+        if found.get("status") == "True" and found.get("message")
+    ]
+    why = "; ".join(wrong) or "the cluster does not say why"
+    return ConflictError(
+        f"the namespace {namespace} is not gone after {waited.total_seconds():.0f} s: {why}",
+        remedy="Whoever set the finalizer that is named has to take it off; Conductor never does, and tries again with its next sweep.",
+    )
