@@ -35,6 +35,10 @@ class Place:
     """Absolute path of the checkout on this machine; empty where nothing is mounted from it."""
     publish: tuple[str, ...] = ()
     """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports that are opened on 127.0.0.1; without HOSTPORT on any free one."""
+    repository: str = ""
+    """What is tested, as people name it (`acme/shop`): a mark on what is made, where the engine has marks."""
+    branch: str = ""
+    """The branch that the commit is of, for the same purpose; empty where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
