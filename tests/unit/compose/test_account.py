@@ -16,7 +16,7 @@ services:
     environment: {A: b}
     privileged: true
     volumes: ["/etc:/etc"]
-    blkio_config: {weight: 1}
+    storage_opt: {size: 1g}
     comand: x
 """
 
@@ -38,8 +38,8 @@ def test_every_key_is_in_the_account_with_its_line(repository: Repository):
         ("services.web.privileged", 8),
         ("services.web.volumes", 9),
         ("services.web.volumes[0]", 9),
-        ("services.web.blkio_config", 10),
-        ("services.web.blkio_config.weight", 10),
+        ("services.web.storage_opt", 10),
+        ("services.web.storage_opt.size", 10),
         ("services.web.comand", 11),
     ]
 
@@ -50,8 +50,8 @@ def test_what_is_refused_says_why_and_the_rest_is_converted(repository: Reposito
     assert refused == {
         "services.web.privileged",
         "services.web.volumes[0]",
-        "services.web.blkio_config",
-        "services.web.blkio_config.weight",
+        "services.web.storage_opt",
+        "services.web.storage_opt.size",
         "services.web.comand",
     }
     assert all(entry.why and entry.instead for entry in account if entry.path in refused)
