@@ -9,9 +9,11 @@ import aiodocker
 
 from conductor.adapters.docker.connection.client import Client, Connection, once_more, reaching
 from conductor.adapters.docker.containers.facts import EngineFacts
+from conductor.adapters.docker.containers.surroundings import Networks
 from conductor.adapters.docker.diagnosis import look_at_engine
 from conductor.adapters.docker.marks import Marks
-from conductor.adapters.docker.watching.sight import Container, Sight
+from conductor.adapters.docker.watching.sight import Sight
+from conductor.adapters.docker.watching.watcher import Container
 from conductor.errors import NotFoundError
 from conductor.ports.engine import Place
 
@@ -28,6 +30,7 @@ class Access:
         self.state_folder = state_folder
         self.marks = Marks(state_folder)
         self.sight = Sight(connection=connection, instance=instance, marks=self.marks)
+        self.networks = Networks()
         self.known_facts: EngineFacts | None = None
         """None until the engine was asked."""
 
@@ -47,7 +50,16 @@ class Access:
     @once_more
     async def containers(self, place: Place, workload: str) -> Sequence[Container]:
         """Inspect the containers of a workload; none where it has none."""
-        return (await self.sight.containers(place.namespace)).get(workload, ())
+        return (await self.sight.containers(place.namespace, workload=workload)).get(workload, ())
+
+    async def identified(self, place: Place, workload: str) -> Sequence[Container]:
+        """Return them as they were last seen, for what of them never changes: an engine that is busy is not asked again."""
+        return self.sight.known(place.namespace, workload) or await self.containers(place, workload)
+
+    def forget(self, namespace: str) -> None:
+        """Let go of what was seen of a namespace."""
+        self.networks.forget(namespace)
+        self.sight.forget(namespace)
 
     async def existing(self, place: Place, workload: str) -> Sequence[Container]:
         """Inspect them. Raises `NotFoundError` where there are none."""

@@ -18,6 +18,8 @@ from conductor.ports.engine import PARTIAL_ENTRY
 
 LIMIT_BYTES = 512 * 2**20
 CHUNK = 2**16
+AT_ONCE = 4
+"""Archives that the engine is asked for side by side: Podman starts a process for each, 0.1 s until its first byte (4.3.1: seen)."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -76,8 +78,9 @@ async def collect(
             working_dir=working_dir,
             limit_bytes=limit_bytes,
         )
-        for root in roots(meant):
-            await _pick(client, container, root, picked)
+        asked = roots(meant)
+        for start in range(0, len(asked), AT_ONCE):
+            await _pick(client, container, asked[start : start + AT_ONCE], picked)
         await asyncio.to_thread(picked.finish)
         spool.seek(0)
         while chunk := spool.read(CHUNK):
@@ -141,24 +144,37 @@ async def copy_in(client: Client, container: str, path: str, archive: bytes) -> 
     """Unpack an archive in a container, running or not."""
     with reaching(f"copying into {path} of {container}"):
         async with client.stream(
-            "PUT", f"containers/{container}/archive", params={"path": path}, data=archive
+            "PUT", f"containers/{container}/archive", params={"path": path}, data=_chunks(archive)
         ) as response:
             await response.read()
 
 
-async def _pick(client: Client, container: str, root: str, picked: Picked) -> None:
-    pipe = _Pipe(asyncio.get_running_loop(), copy_out(client, container, root))
+async def _chunks(archive: bytes) -> AsyncIterator[bytes]:
+    """Cut an archive: the HTTP client warns of larger bodies in one piece, which would hold up the event loop."""
+    for start in range(0, len(archive), CHUNK):
+        yield archive[start : start + CHUNK]
+
+
+async def _pick(client: Client, container: str, asked: Sequence[str], picked: Picked) -> None:
+    loop = asyncio.get_running_loop()
+    pipes = [_Pipe(loop, copy_out(client, container, root)) for root in asked]
+    try:
+        await asyncio.gather(*(pipe.open() for pipe in pipes))
+        for root, pipe in zip(asked, pipes, strict=True):
+            if not pipe.is_missing:
+                await _take(pipe, root, picked)
+    finally:
+        await asyncio.gather(*(pipe.aclose() for pipe in pipes), return_exceptions=True)
+
+
+async def _take(pipe: _Pipe, root: str, picked: Picked) -> None:
     try:
         await asyncio.to_thread(picked.take_from, pipe, root)  # type: ignore[arg-type]
-    except NotFoundError:
-        return
     except tarfile.ReadError as error:
         if not pipe.is_empty:
             picked.left_out.append(
                 f"{entry_name(root, picked.working_dir)}: the engine's archive ended too soon ({error})"
             )
-    finally:
-        await pipe.aclose()
 
 
 class _Pipe:
@@ -168,13 +184,29 @@ class _Pipe:
         self._loop = loop
         self._chunks = chunks
         self._buffer = bytearray()
-        self.is_empty = True
+        self._came = 0
+        self.is_missing = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came at all."""
+        return self._came == 0
+
+    async def open(self) -> None:
+        """Wait for the first bytes, or for the answer that there are none to have."""
+        try:
+            self._take(await anext(self._chunks, b""))
+        except NotFoundError:
+            self.is_missing = True
+
+    def _take(self, chunk: bytes) -> None:
+        self._buffer += chunk
+        self._came += len(chunk)
 
     def read(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end."""
         while len(self._buffer) < size and (chunk := self._next()):
-            self._buffer += chunk
-            self.is_empty = False
+            self._take(chunk)
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
         return taken

@@ -12,8 +12,8 @@ import aiodocker
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import reaching
 from conductor.adapters.docker.marks import Note
-from conductor.adapters.docker.watching.sight import Container
 from conductor.adapters.docker.watching.states import will_restart
+from conductor.adapters.docker.watching.watcher import Container
 from conductor.ports.engine import Place
 
 RESTART_TIME = timedelta(seconds=5)

@@ -16,7 +16,7 @@ from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import Connection, once_more
 from conductor.adapters.docker.containers.facts import Kind
 from conductor.adapters.docker.containers.networks import network_config, with_stack_networks
-from conductor.adapters.docker.containers.placement import Placement, ensure_network
+from conductor.adapters.docker.containers.placement import Placement
 from conductor.adapters.docker.containers.unsupported import unsupported
 from conductor.adapters.docker.diagnosis import diagnose
 from conductor.adapters.docker.execution import execute
@@ -59,12 +59,14 @@ class DockerEngine:
     @once_more
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Write the mark, then make the network: what is cut off between the two is swept by the mark."""
-        self._access.marks.write_lease(lease)
-        client = await self._access.client()
+        access = self._access
+        access.marks.write_lease(lease)
+        access.forget(place.namespace)
+        client = await access.client()
         config = network_config(
-            place, place.namespace, instance=self._access.instance, internal=False, facts=self._access.facts
+            place, place.namespace, instance=access.instance, internal=False, facts=access.facts
         )
-        await ensure_network(client, config)
+        await access.networks.ensure(client, config)
 
     @once_more
     async def apply(self, place: Place, stack: Stack, service: Service) -> None:
@@ -143,7 +145,7 @@ class DockerEngine:
 
     async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes, None]:
         """Yield an archive of what the job's globs match; an empty one where its container never was."""
-        found = await self._access.containers(place, job.workload.name)
+        found = await self._access.identified(place, job.workload.name)
         globs = (*job.reports, *job.artifacts) if found else ()
         container = found[0]["Id"] if found else ""
         working_dir = (found[0]["Config"].get("WorkingDir") if found else None) or "/"
@@ -199,6 +201,7 @@ class DockerEngine:
     @once_more
     async def delete_namespace(self, namespace: str) -> int:
         """Remove all that bears the namespace's label, and its mark last."""
+        self._access.forget(namespace)
         return await self._inventory.delete(namespace)
 
     async def diagnose(self) -> Sequence[Diagnosis]:
@@ -214,5 +217,5 @@ class DockerEngine:
         client = await access.client()
         await Placement(
             client=client, place=place, stack=stack, service=service, kind=kind, instance=access.instance,
-            facts=access.facts, marks=access.marks, secrets=self._secrets,
+            facts=access.facts, marks=access.marks, secrets=self._secrets, networks=access.networks,
         ).carry_out()  # fmt: skip

@@ -32,8 +32,8 @@ CALL_TIMEOUT = timedelta(minutes=2)
 PATIENCE = timedelta(seconds=15)
 """So long may the engine be away while somebody watches or reads a log."""
 BETWEEN_TRIES = timedelta(seconds=0.5)
-TRUSTED_FOR = timedelta(seconds=0.05)
-"""So long an answer counts as proof that the engine is there."""
+TRUSTED_FOR = timedelta(seconds=0.4)
+"""So long an answer counts as proof that the engine is there: less than `BETWEEN_TRIES`, so that a second try looks again."""
 
 UNLIMITED = aiohttp.ClientTimeout(total=None, sock_read=None, sock_connect=10)
 """For what may last: logs, events, builds, pulls, archives."""

@@ -30,6 +30,7 @@ from conductor.adapters.docker.containers.mounts import (
 )
 from conductor.adapters.docker.containers.naming import container_names, network_names
 from conductor.adapters.docker.containers.networks import endpoints, network_config, published
+from conductor.adapters.docker.containers.surroundings import Networks, ensure_volume
 from conductor.adapters.docker.containers.wording import Wording, with_secrets
 from conductor.adapters.docker.marks import Failure, Marks, Note
 from conductor.adapters.docker.watching.states import start_failure
@@ -57,6 +58,7 @@ class Placement:
     facts: EngineFacts
     marks: Marks
     secrets: Secrets | None
+    networks: Networks
 
     async def carry_out(self) -> None:
         """Make it run, or note why not."""
@@ -120,15 +122,14 @@ class Placement:
             config = network_config(
                 self.place, name, instance=self.instance, internal=network in internal, facts=self.facts
             )
-            await ensure_network(self.client, config)
+            await self.networks.ensure(self.client, config)
         declared = {volume.name: volume for volume in self.stack.volumes}
         used = {m.volume for m in self.service.mounts if isinstance(m, VolumeMount) and m.volume is not None}
         for volume in sorted(used):
             config = volume_config(
                 self.place, declared.get(volume, Volume(name=volume)), instance=self.instance
             )
-            with reaching(f"making the volume {config['Name']}"):
-                await self.client.ask("POST", "volumes/create", body=config)
+            await ensure_volume(self.client, config)
         await asyncio.to_thread(keep_files, self._kept, self.service, self._text)
 
     async def _start(self, name: str, image: ImageFacts) -> Failure | None:
@@ -152,12 +153,8 @@ class Placement:
         return None
 
     async def _addresses(self) -> Addresses:
-        subnets: dict[str, str] = {}
-        for network in set(network_names(self.place, self.stack).values()) or {self.place.namespace}:
-            found = await _find_network(self.client, network) or {}
-            ranges = [r.get("Subnet", "") for r in (found.get("IPAM") or {}).get("Config") or []]
-            if subnet := next((subnet for subnet in ranges if "." in subnet), None):
-                subnets[network] = subnet
+        names = set(network_names(self.place, self.stack).values()) or {self.place.namespace}
+        subnets = await self.networks.subnets(self.client, names)
         return Addresses(place=self.place, stack=self.stack, subnets=subnets)
 
     async def _create_and_start(self, name: str, config: Config, *, further: Mapping[str, Config]) -> None:
@@ -173,6 +170,7 @@ class Placement:
         except aiodocker.DockerError as error:
             if error.status == CANNOT_CONNECT:
                 raise
+            self.networks.forget(self.place.namespace)  # it may be one of them that has gone
             raise _RefusedByEngineError(error.status, error.message) from None
 
     def _fail(self, failure: Failure) -> None:
@@ -235,33 +233,3 @@ async def inspect_container(client: Client, name: str) -> Mapping[str, Any] | No
             if error.status == NOT_FOUND:
                 return None
             raise
-
-
-async def ensure_network(client: Client, config: Config) -> None:
-    """Make a network where there is none of its name. Raises `ConflictError` where it is somebody else's."""
-    name, wanted = config["Name"], config["Labels"]
-    with reaching(f"making the network {name}"):
-        found = await _find_network(client, name)
-        if found is None:
-            try:
-                await client.networks.create(config)
-            except aiodocker.DockerError as error:
-                if "already" not in error.message:
-                    raise
-            return
-    labels = found.get("Labels") or {}
-    if any(labels.get(label) != wanted[label] for label in (LABEL_INSTANCE, LABEL_NAMESPACE)):
-        raise ConflictError(
-            f"a network named {name} is there already, and belongs to somebody else",
-            remedy=f"Remove it (`docker network rm {name}`), or start a new run.",
-        )
-
-
-async def _find_network(client: Client, name: str) -> Mapping[str, Any] | None:
-    try:
-        found: Mapping[str, Any] = await client.ask("GET", f"networks/{name}")
-    except aiodocker.DockerError as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise
-    return found

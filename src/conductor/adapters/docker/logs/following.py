@@ -23,7 +23,7 @@ async def lines_of(
     access: Access, place: Place, workload: str, *, since: datetime | None, follow: bool
 ) -> AsyncGenerator[LogLine, None]:
     """Yield the lines of a workload; those of replicas one after the other, or, followed, as they come."""
-    containers = await access.containers(place, workload)
+    containers = await access.identified(place, workload)
     several = [_log(access, place, workload, c["Id"], since=since, follow=follow) for c in containers]
     if len(several) == 1:
         async with contextlib.aclosing(several[0]) as lines:

@@ -15,6 +15,7 @@ import aiodocker
 from conductor.adapters.docker.connection.client import Client, reaching
 from conductor.adapters.docker.execution import belongs
 from conductor.adapters.docker.logs.lines import FileEntries, Frames, Lines
+from conductor.adapters.docker.watching.processes import SOON, until_over
 from conductor.domain.report import LogLine
 
 CHUNK = 2**18
@@ -48,18 +49,31 @@ async def _from_file(
     client: Client, container: Mapping[str, Any], file: Path, workload: str, *, follow: bool
 ) -> AsyncGenerator[LogLine, None]:
     entries = FileEntries(Lines(workload))
-    with await asyncio.to_thread(file.open, "rb") as stream:
-        while True:
-            goes_on = follow and await _lives(
-                client, container
-            )  # before reading: what was written before the end is read after it
-            for line in await _grown(stream, entries):
-                yield line
-            if not goes_on:
-                break
-            await asyncio.sleep(LOOK_AGAIN)
+    over = asyncio.create_task(until_over(container)) if follow else None
+    try:
+        with await asyncio.to_thread(file.open, "rb") as stream:
+            while True:
+                # before reading: what was written before the end is read after it
+                goes_on = over is not None and await _lives(client, container)
+                for line in await _grown(stream, entries):
+                    yield line
+                if over is None or not goes_on:
+                    break
+                await _pause(over)
+    finally:
+        if over is not None:
+            over.cancel()
+            await asyncio.gather(over, return_exceptions=True)
     for line in entries.rest():
         yield line
+
+
+async def _pause(over: asyncio.Task[bool]) -> None:
+    """Wait before the next look at the file: not beyond the end of the process, and shorter until the engine has noticed that."""
+    if over.done():
+        await asyncio.sleep(SOON if over.result() else LOOK_AGAIN)
+    else:
+        await asyncio.wait({over}, timeout=LOOK_AGAIN)
 
 
 async def _grown(stream: IO[bytes], entries: FileEntries) -> list[LogLine]:

@@ -14,7 +14,7 @@ from conductor.domain.stack import Healthcheck
 from conductor.domain.states import Health
 from conductor.errors import ConductorError, NotFoundError
 
-FIRST_GAP = 0.1
+FIRST_GAP = 0.02
 """Seconds between the first askings; each gap is twice the one before."""
 LONGEST_GAP = 2.0
 
@@ -32,6 +32,8 @@ class Schedule:
     due: float = field(init=False)
     """When the next asking that counts is due."""
     gap: float = FIRST_GAP
+    """Until the service is healthy: seconds from its start, or from the last answer, to the next asking."""
+    answered_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.due = self._interval(0.0)
@@ -39,7 +41,9 @@ class Schedule:
     def delay(self, elapsed: float) -> float:
         """Return the seconds until the next asking."""
         until_due = max(0.0, self.due - elapsed)
-        return min(self.gap, until_due) if self.health is Health.STARTING else until_due
+        if self.health is not Health.STARTING:
+            return until_due
+        return min(max(0.0, self.answered_at + self.gap - elapsed), until_due)
 
     def answer(self, well: bool, asked_at: float, elapsed: float) -> None:  # noqa: FBT001 -- the answer is yes or no
         """Take an answer to what was asked at `asked_at` and came at `elapsed`."""
@@ -50,7 +54,7 @@ class Schedule:
             self.failures += 1
             if self.failures >= self.check.retries:
                 self.health = Health.UNHEALTHY
-        self.gap = min(self.gap * 2, LONGEST_GAP)
+        self.answered_at, self.gap = elapsed, min(self.gap * 2, LONGEST_GAP)
         if well or counts:
             self.due = elapsed + self._interval(elapsed)
 

@@ -1,6 +1,7 @@
 """Seeing a namespace: its states at one moment, and their changes, with the health checks that are run meanwhile.
 
-The engine's events say when to look, and a look every `LIVENESS` is for those that got lost; what is seen comes from inspection alone.
+The engine's events say when to look, sooner than they the end of a process on this machine, and a look every `LIVENESS` is for what got
+lost. What is seen comes from inspection alone, but for health, which is Conductor's own to know.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import aiodocker
@@ -22,18 +23,18 @@ from conductor.adapters.docker.execution import execute, said
 from conductor.adapters.docker.marks import Marks, Note
 from conductor.adapters.docker.watching.health import HealthChecks
 from conductor.adapters.docker.watching.kernel import out_of_memory
+from conductor.adapters.docker.watching.processes import SOON, until_over
 from conductor.adapters.docker.watching.states import Beside, moment, workload_state
+from conductor.adapters.docker.watching.watcher import LIVENESS, Container, Watcher
 from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE, LABEL_WORKLOAD
 from conductor.domain.stack import Healthcheck
 from conductor.domain.states import States
-from conductor.errors import UnreachableError
+from conductor.errors import ConductorError, UnreachableError
 
-LIVENESS = timedelta(seconds=3)
 OF_NO_INTEREST = ("exec", "attach", "top", "archive", "export", "health")
 CHECK_OUTPUT = 4096
 """Bytes of a health check's output that are kept."""
 
-Container = Mapping[str, Any]
 Containers = Mapping[str, Sequence[Container]]
 """Inspections by workload."""
 Notes = Mapping[str, Note]
@@ -51,60 +52,100 @@ class Sight:
     checks: HealthChecks = field(default_factory=HealthChecks)
     _exits: dict[str, int] = field(default_factory=dict)
     _memory: dict[str, bool | None] = field(default_factory=dict)
-    _watchers: dict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
+    _seen: dict[str, dict[str, Sequence[Container]]] = field(default_factory=dict)
+    _watchers: dict[str, set[Watcher]] = field(default_factory=lambda: defaultdict(set))
 
     async def states(self, namespace: str) -> States:
         """Return the states now."""
         notes = await self._notes(namespace)
         return await self._read(await self.containers(namespace), notes)
 
-    async def containers(self, namespace: str) -> Containers:
-        """Inspect every container of a namespace, by workload, in the order of their names."""
+    async def containers(self, namespace: str, *, workload: str | None = None) -> Containers:
+        """Inspect the containers of a namespace, or of one of its workloads, by workload, in the order of their names."""
         client = await self.connection.client()
         with reaching(f"looking at {namespace}"):
-            listed = await client.containers.list(all=True, filters=self._filters(namespace))
+            listed = await client.containers.list(all=True, filters=self._filters(namespace, workload))
             found = await asyncio.gather(*(_inspect(client, container.id) for container in listed))
         by_workload: dict[str, list[Container]] = defaultdict(list)
         for container in sorted((c for c in found if c), key=lambda c: str(c["Name"])):
             by_workload[container["Config"]["Labels"].get(LABEL_WORKLOAD, "")].append(container)
+        self._seen.setdefault(namespace, {}).update(by_workload)
         return by_workload
 
     async def watch(self, namespace: str) -> AsyncGenerator[States, None]:
         """Yield the states, first at once, then when they change. Raises `UnreachableError` after `PATIENCE`."""
-        look = asyncio.Event()
-        self._watchers[namespace].add(look)
+        watcher = Watcher()
+        self._watchers[namespace].add(watcher)
         listening = asyncio.create_task(self._listen(namespace))
         lives: set[str] = set()
         try:
-            async for states, checked in self._looks(namespace, look):
+            async for states, checked in self._looks(namespace, watcher):
                 lives |= checked
                 yield states
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-            self._watchers[namespace].discard(look)
+            await watcher.leave()
+            self._watchers[namespace].discard(watcher)
             if not self._watchers[namespace]:
                 await self.checks.stop(lives)
 
-    async def _looks(
-        self, namespace: str, look: asyncio.Event
-    ) -> AsyncGenerator[tuple[States, set[str]], None]:
+    async def _looks(self, namespace: str, watcher: Watcher) -> AsyncGenerator[tuple[States, set[str]], None]:
         patience = Patience()
+        notes: Notes = {}
+        checked: set[str] = set()
         while True:
-            look.clear()
+            watcher.woken.clear()
             try:
-                notes = await self._notes(namespace)
-                containers = await self.containers(namespace)
-                checked = self._check(namespace, containers)
-                states = await self._read(containers, notes)
+                if watcher.stale:
+                    watcher.stale = False
+                    notes = await self._notes(namespace)
+                    watcher.containers = dict(await self.containers(namespace))
+                    checked = self._check(namespace, watcher.containers)
+                    self._await_ends(watcher)
+                states = await self._read(watcher.containers, notes)
             except UnreachableError as error:
+                watcher.stale = True
                 await patience.bear(error)
                 continue
             patience.well()
             yield states, checked
-            with contextlib.suppress(TimeoutError):
+            await watcher.woken_or_bored()
+
+    def known(self, namespace: str, workload: str) -> Sequence[Container]:
+        """Return the containers of a workload as they were last seen in this process, for what of them never changes."""
+        return self._seen.get(namespace, {}).get(workload, ())
+
+    def forget(self, namespace: str) -> None:
+        """Let go of what was seen of a namespace: it goes."""
+        self._seen.pop(namespace, None)
+
+    def _await_ends(self, watcher: Watcher) -> None:
+        for container in (c for several in watcher.containers.values() for c in several):
+            life = _life(container)
+            if container["State"]["Status"] == "running" and life not in watcher.ends:
+                watcher.ends[life] = asyncio.create_task(self._await_end(watcher, container))
+
+    async def _await_end(self, watcher: Watcher, container: Container) -> None:
+        """Show the end of a life that this machine saw as soon as the engine knows of it: its events wait until it has tidied up."""
+        if await until_over(container):
+            with (
+                contextlib.suppress(ConductorError),
+                reaching("looking at what ended"),
+            ):  # who looks next says so
                 async with asyncio.timeout(LIVENESS.total_seconds()):
-                    await look.wait()
+                    ended = await self._ended(container)
+                if ended is not None:
+                    watcher.take(ended)
+
+    async def _ended(self, container: Container) -> Container | None:
+        """Ask until the engine says that it ended; None where it is gone, or lives again."""
+        client = await self.connection.client()
+        while (now := await _inspect(client, container["Id"])) and _life(now) == _life(container):
+            if not now["State"]["Running"]:
+                return now
+            await asyncio.sleep(SOON)
+        return None
 
     async def _listen(self, namespace: str) -> None:
         """Wake the watchers at every event of the namespace, and remember how containers ended."""
@@ -124,9 +165,10 @@ class Sight:
             self._exits[event["Actor"]["ID"]] = int(code)
         self._wake(namespace)
 
-    def _wake(self, namespace: str) -> None:
-        for look in self._watchers[namespace]:
-            look.set()
+    def _wake(self, namespace: str, *, inspect: bool = True) -> None:
+        for watcher in self._watchers[namespace]:
+            watcher.stale |= inspect
+            watcher.woken.set()
 
     def _check(self, namespace: str, containers: Containers) -> set[str]:
         """Run the health checks of what runs; return whose they are."""
@@ -140,7 +182,11 @@ class Sight:
                 check = read_healthcheck(text)
                 probe = self._probe(container["Id"], check)
                 self.checks.start(
-                    _life(container), check, age=age, probe=probe, changed=lambda: self._wake(namespace)
+                    _life(container),
+                    check,
+                    age=age,
+                    probe=probe,
+                    changed=lambda: self._wake(namespace, inspect=False),
                 )
         return lives
 
@@ -211,8 +257,9 @@ class Sight:
             self._memory[life] = await asyncio.to_thread(out_of_memory, container["Id"])
         return self._memory[life]
 
-    def _filters(self, namespace: str) -> str:
-        return json.dumps({"label": [f"{LABEL_INSTANCE}={self.instance}", f"{LABEL_NAMESPACE}={namespace}"]})
+    def _filters(self, namespace: str, workload: str | None = None) -> str:
+        labels = [f"{LABEL_INSTANCE}={self.instance}", f"{LABEL_NAMESPACE}={namespace}"]
+        return json.dumps({"label": [*labels, *([f"{LABEL_WORKLOAD}={workload}"] if workload else [])]})
 
 
 def _life(container: Container) -> str:
