@@ -21,6 +21,12 @@ def read_hosts(node: Node) -> dict[str, str]:
 
 
 def _address(node: Node) -> str:
+    several = {str(item.value) for item in node.value} if isinstance(node.value, list) else set()
+    if len(several) > 1:
+        why, instead = "not every engine can write it", "Give each address a name of its own."
+        raise RefusalError(node, "a host with several addresses", why, instead=instead)
+    if several:
+        return _address(node.value[0])
     address = text(node.with_value("") if node.value is None else node)
     if address == "host-gateway":
         why, instead = (

@@ -10,7 +10,7 @@ from conductor.compose.check import undefined
 from conductor.compose.context import Context
 from conductor.compose.findings import MistakeError, RefusalError
 from conductor.compose.node import Node, Text
-from conductor.compose.paths import inside, is_of_the_machine, repository_file
+from conductor.compose.paths import inside, is_of_the_machine, is_remote, repository_file
 from conductor.compose.values import boolean, choice, file_mode, integer, sequence, size, text
 from conductor.domain.stack import BindMount, FileMount, Mount, TmpfsMount, VolumeMount
 
@@ -62,10 +62,13 @@ def _short(item: Node, context: Context) -> Mount:
         return BindMount(
             source=_bind_source(item, source, context), target=_target(item, target), read_only=read_only
         )
-    nocopy = bool(options & {"nocopy", "volume-nocopy"})
-    return VolumeMount(
-        volume=_named(item, source, context), target=_target(item, target), read_only=read_only, nocopy=nocopy
+    mount = VolumeMount(
+        volume=_named(item, source, context),
+        target=_target(item, target),
+        read_only=read_only,
+        nocopy=bool(options & {"nocopy", "volume-nocopy"}),
     )
+    return _folder_or_volume(mount, context)
 
 
 def _parts(item: Node) -> tuple[str, str, frozenset[str]]:
@@ -104,24 +107,55 @@ def _long_bind(
         raise MistakeError(item, "a bind mount needs its `source`")
     bind = item.get("bind")
     created = bind.get("create_host_path") if bind else None
-    create = boolean(created) if created else True
+    create = boolean(created) if created else False
     where = _bind_source(source, text(source), context)
-    if not create and not context.checkout.exists(where):
+    if created is not None and not create and not context.checkout.exists(where):
         raise MistakeError(source, f"there is no {where} to mount", remedy="Commit it, or let it be created.")
     return BindMount(source=where, target=target, read_only=read_only, create=create)
 
 
 def _long_volume(
     item: Node, source: Node | None, target: str, context: Context, *, read_only: bool
-) -> VolumeMount:
+) -> VolumeMount | BindMount:
     options = item.get("volume")
     subpath = options.get("subpath") if options else None
-    return VolumeMount(
+    mount = VolumeMount(
         volume=_named(source, text(source), context) if source else None,
         target=target,
         read_only=read_only,
         subpath=text(subpath) if subpath else None,
         nocopy=_flag(options, "nocopy") if options else False,
+    )
+    return _folder_or_volume(mount, context)
+
+
+def _folder_or_volume(mount: VolumeMount, context: Context) -> VolumeMount | BindMount:
+    """Return the folder of the repository that a volume is declared to be, else the volume.
+
+    `driver_opts: {type: none, o: bind, device: ./data}`; what is elsewhere on the machine stays a volume, which is refused.
+    """
+    declared = context.section("volumes").get(mount.volume or "")
+    options = declared.get("driver_opts") if declared is not None else None
+    device = options.get("device") if options is not None else None
+    if declared is None or options is None or device is None or not _is_bind(options):
+        return mount
+    if is_of_the_machine(text(device)) or is_remote(text(device)):
+        return mount
+    source = posixpath.join(inside(device, text(device), context.checkout), mount.subpath or "")
+    if not context.checkout.is_folder(source):
+        message = f"there is no folder {source} for the volume {mount.volume}"
+        raise MistakeError(device, message, remedy="Commit it, or leave `driver_opts` out.")
+    context.findings.note(options, "a folder of the repository")
+    return BindMount(
+        source=posixpath.normpath(source), target=mount.target, read_only=mount.read_only, create=False
+    )
+
+
+def _is_bind(options: Node) -> bool:
+    given = {key: str(value.value) for key, value in options.items()}
+    return set(given.get("o", "").split(",")) <= {"bind", "rw", "rbind"} and given.get("type", "none") in (
+        "none",
+        "bind",
     )
 
 

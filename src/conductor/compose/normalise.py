@@ -87,8 +87,14 @@ def hosts(node: Node) -> Node:
     made: dict[str, Node] = {}
     for item in node.value:
         name, sign, address = item.value.partition("=" if "=" in item.value else ":")
-        made[name] = item.with_value(address.strip("[]") if sign else None)
+        one = item.with_value(address.strip("[]") if sign else None)
+        before = made.get(name)
+        made[name] = one if before is None else one.with_value([*_several(before), one])
     return node.with_value(made)
+
+
+def _several(node: Node) -> list[Node]:
+    return node.value if isinstance(node.value, list) else [node]
 
 
 def health_test(node: Node) -> Node:

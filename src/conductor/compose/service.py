@@ -50,6 +50,9 @@ _ACTED_UPON = re.compile(
     r"^(run\.oci\.|io\.(podman|containers|katacontainers|kubernetes)\b|com\.docker\.)|(^|\.)(kubernetes|k8s)\.io/"
 )
 """Annotations by which a runtime or a cluster keeps a container otherwise."""
+_TIMES: Mapping[str, Callable[[Node], Any]] = {
+    "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": integer,
+}  # fmt: skip
 _PULL = {
     "always": "always",
     "never": "never",
@@ -205,16 +208,14 @@ def _health(_name: str, node: Node, _context: Context) -> dict[str, Any]:
     if words and (words[0] not in ("CMD", "CMD-SHELL") or len(words) == 1):
         remedy = "Write [CMD, program, argument], [CMD-SHELL, command line], [NONE], or plain text."
         raise MistakeError(test or check, "a test is a command", remedy=remedy)
-    return {"healthcheck": _healthcheck(check, words)}
+    made = _healthcheck(check, words)
+    return {"healthcheck": made} if words or len(made.inherited) < len(_TIMES) else {}
 
 
 def _healthcheck(check: Node, words: tuple[str, ...]) -> Healthcheck:
-    readers: Mapping[str, Callable[[Node], Any]] = {
-        "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": integer,
-    }  # fmt: skip
-    given = {key: read(value) for key, read in readers.items() if (value := check.get(key)) is not None}
+    given = {key: read(value) for key, read in _TIMES.items() if (value := check.get(key)) is not None}
     said = {key: value for key, value in given.items() if value}
-    return Healthcheck(test=words, inherited=tuple(key for key in readers if key not in said), **said)
+    return Healthcheck(test=words, inherited=tuple(key for key in _TIMES if key not in said), **said)
 
 
 def _networks(_name: str, node: Node, context: Context) -> dict[str, Any]:
