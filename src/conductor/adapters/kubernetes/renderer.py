@@ -23,7 +23,7 @@ class KubernetesRenderer:
 
     def unsupported(self, stack: Stack, jobs: Sequence[Job] = ()) -> tuple[Entry, ...]:
         """List what Kubernetes cannot do of what is asked."""
-        return unsupported(stack, jobs)
+        return unsupported(stack, jobs, site=self.site)
 
     def render(self, place: Place, stack: Stack, jobs: Sequence[Job] = ()) -> Sequence[Mapping[str, object]]:
         """Return every object of the run's namespace, in the order in which they are applied."""

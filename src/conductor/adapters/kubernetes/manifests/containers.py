@@ -1,39 +1,43 @@
-"""One service as a container: command, variables, probes, limits, security.
-
-Kubernetes replaces `$(NAME)` and `$$` in commands and variables, Compose does not: so literal text is escaped.
-"""
+"""One service as a container: command, variables, ports, limits, security."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator
 
-from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
+from conductor.adapters.kubernetes.manifests.lifecycle import lifecycle
+from conductor.adapters.kubernetes.manifests.probes import probes
+from conductor.adapters.kubernetes.manifests.secrets import escaped, variables
 from conductor.adapters.kubernetes.manifests.site import DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, Manifest
-from conductor.domain.stack import Healthcheck, Resources, SecretText, Service
+from conductor.domain.stack import Port, Resources, Service
 
-NEVER = 1_000_000
-"""Failures after which a startup probe gives up. A kubelet would kill the container then, Compose never does: Conductor judges."""
 SMALL_CPUS = 0.05
 SMALL_MEMORY_BYTES = 64 * 1024**2
+USUAL_SHARES = 1024
+"""Docker's weight of a container whose file names none."""
+USUAL_CAPABILITIES = frozenset({
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID",
+    "SETPCAP", "SETUID", "SYS_CHROOT",
+})  # fmt: skip
+"""What runtimes give every container."""
 _PULL = {"missing": "IfNotPresent", "always": "Always", "never": "Never"}
-_HELPER = "CONDUCTOR_SECRET_"
+_PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9](?:[a-z0-9-]{0,13}[a-z0-9])?")
 
 
 def container(service: Service, mounts: list[Manifest]) -> Manifest:
     """Make the container of a service or of a job's workload."""
     made: Manifest = {
         "name": kube_name(service.name),
-        "image": service.image or unbuilt_image(service.name),
-        "imagePullPolicy": _PULL[service.pull_policy],
+        "image": image(service),
+        "imagePullPolicy": pull_policy(service),
         **_command(service),
-        "env": list(_variables(service)),
+        "env": list(variables(service)),
         "ports": _ports(service),
         "resources": _resources(service.resources),
         "securityContext": _security(service),
         "volumeMounts": mounts,
-        **_probes(service),
+        **probes(service),
+        **lifecycle(service),
     }
     if service.working_dir:
         made["workingDir"] = service.working_dir
@@ -44,18 +48,14 @@ def container(service: Service, mounts: list[Manifest]) -> Manifest:
     return {key: value for key, value in made.items() if value not in ({}, [])}
 
 
-def unbuilt_image(name: str) -> str:
-    """Name the image of a service that is not built yet, so that its manifest can be shown."""
-    return f"conductor.invalid/not-built/{kube_name(name)}:none"
+def image(service: Service) -> str:
+    """Return the image that runs; for one that is not built yet a name that shows it, so that its manifest can be shown."""
+    return service.image or f"conductor.invalid/not-built/{kube_name(service.name)}:none"
 
 
-def escaped(text: str) -> str:
-    """Escape what Kubernetes would replace.
-
-    >>> escaped("$(date) $HOME $$")
-    '$$(date) $HOME $$$'
-    """
-    return re.sub(r"\$(?=[$(])", "$$", text)
+def pull_policy(service: Service) -> str:
+    """Return Kubernetes' word for when to pull."""
+    return _PULL[service.pull_policy]
 
 
 def _command(service: Service) -> Manifest:
@@ -74,73 +74,35 @@ def _command(service: Service) -> Manifest:
     return made
 
 
-def _variables(service: Service) -> Iterator[Manifest]:
-    """Yield secrets first: `$(NAME)` sees only what stands before it. What the service sets itself wins."""
-    for key in service.secret_keys:
-        if key not in service.environment:
-            yield _from_secret(key, key, service)
-    texts = [v for v in service.environment.values() if isinstance(v, SecretText) and not _is_one_secret(v)]
-    for name in dict.fromkeys(name for text in texts for name in text.names):
-        yield _from_secret(f"{_HELPER}{name}", name, service)
-    for name, value in service.environment.items():
-        if isinstance(value, str):
-            yield {"name": name, "value": escaped(value)}
-        elif _is_one_secret(value):
-            yield _from_secret(name, value.names[0], service)
-        else:
-            yield {"name": name, "value": _expanded(value)}
-
-
-def _is_one_secret(text: SecretText) -> bool:
-    return len(text.names) == 1 and not any(text.parts[::2])
-
-
-def _expanded(text: SecretText) -> str:
-    parts = [escaped(p) if i % 2 == 0 else f"$({_HELPER}{p})" for i, p in enumerate(text.parts)]
-    return "".join(parts)
-
-
-def _from_secret(variable: str, key: str, service: Service) -> Manifest:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret_name(service.name), "key": key}}}
-
-
 def _ports(service: Service) -> list[Manifest]:
-    declared = [(port.target, port.protocol.upper()) for port in service.ports]
-    declared += [(port, "TCP") for port in service.expose]
-    return [{"containerPort": port, "protocol": protocol} for port, protocol in dict.fromkeys(declared)]
-
-
-def _probes(service: Service) -> Manifest:
-    check = service.healthcheck
-    if check is None or service.healthcheck_disabled or check.test[:1] in ((), ("NONE",)):
-        return {}
-    return {
-        "startupProbe": _probe(check, check.start_interval.total_seconds(), NEVER),
-        "readinessProbe": _probe(check, check.interval.total_seconds(), check.retries),
-    }
-
-
-def _probe(check: Healthcheck, every: float, failures: int) -> Manifest:
-    shell = check.test[0] == "CMD-SHELL"
-    command = ["/bin/sh", "-c", check.test[1]] if shell else list(check.test[1:])
-    return {
-        "exec": {"command": command},
-        "periodSeconds": max(1, math.ceil(every)),
-        "timeoutSeconds": max(1, math.ceil(check.timeout.total_seconds())),
-        "failureThreshold": max(1, failures),
-    }
+    """Declare ports; a name that Kubernetes takes is kept, once."""
+    declared = [*service.ports, *(Port(target=port) for port in service.expose)]
+    made: dict[tuple[int, str], Manifest] = {}
+    taken: set[str] = set()
+    for port in declared:
+        key = (port.target, port.protocol.upper())
+        if key not in made:
+            made[key] = {"containerPort": port.target, "protocol": key[1]}
+            if port.name and _PORT_NAME.fullmatch(port.name) and port.name not in taken:
+                taken.add(port.name)
+                made[key]["name"] = port.name
+    return list(made.values())
 
 
 def _resources(asked: Resources) -> Manifest:
     """Write limits and requests: a limit without a request would reserve all of it, so each brings a small one.
 
-    A request without a limit brings one too: the namespace's default might be less than what is asked for.
+    A request without a limit brings one too: the namespace's default might be less than what is asked for. A weight against other
+    containers is a request in proportion.
     """
     limits: Manifest = {}
     requests: Manifest = {}
+    small = SMALL_CPUS * (asked.cpu_shares or USUAL_SHARES) / USUAL_SHARES
+    if asked.cpu_shares:
+        requests["cpu"] = _cpu(small)
     if cpus := asked.cpus or (asked.reserved_cpus and max(asked.reserved_cpus, DEFAULT_CPUS)):
         limits["cpu"] = _cpu(cpus)
-        requests["cpu"] = _cpu(asked.reserved_cpus or min(cpus, SMALL_CPUS))
+        requests["cpu"] = _cpu(asked.reserved_cpus or min(cpus, small))
     reserved = asked.reserved_memory_bytes
     if memory := asked.memory_bytes or (reserved and max(reserved, DEFAULT_MEMORY_BYTES)):
         limits["memory"] = str(memory)
@@ -154,12 +116,12 @@ def _cpu(cpus: float) -> str:
 
 def _security(service: Service) -> Manifest:
     made: Manifest = {}
-    user, _, group = (service.user or "").partition(":")
-    if user.isdecimal():
-        made["runAsUser"] = int(user)
-    if group.isdecimal():
-        made["runAsGroup"] = int(group)
-    capabilities = {"add": _capabilities(service.cap_add), "drop": _capabilities(service.cap_drop)}
+    user, group = user_and_group(service.user or "")
+    if user is not None:
+        made["runAsUser"] = user
+    if group is not None:
+        made["runAsGroup"] = group
+    capabilities = {"add": added_capabilities(service), "drop": _capabilities(service.cap_drop)}
     if any(capabilities.values()):
         made["capabilities"] = {key: value for key, value in capabilities.items() if value}
     if service.read_only:
@@ -169,12 +131,36 @@ def _security(service: Service) -> Manifest:
     return made
 
 
+def user_and_group(text: str) -> tuple[int | None, int | None]:
+    """Read `USER:GROUP` in numbers; root is 0 in every image.
+
+    >>> user_and_group("1000:root"), user_and_group("node")
+    ((1000, 0), (None, None))
+    """
+    user, _, group = text.partition(":")
+    return number_of(user), number_of(group)
+
+
+def number_of(name: str) -> int | None:
+    """Return the number of a user or group, where it can be known without the image."""
+    if name == "root":
+        return 0
+    return int(name) if name.isascii() and name.isdecimal() else None
+
+
 def forbids_new_privileges(service: Service) -> bool:
     """Tell whether `no-new-privileges` is on."""
     return any(
         o in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
         for o in service.security_opt
     )
+
+
+def added_capabilities(service: Service) -> list[str]:
+    """List what is added, but for what a container has anyway: Pod Security counts only what is said."""
+    dropped = set(_capabilities(service.cap_drop))
+    own = set() if "ALL" in dropped else USUAL_CAPABILITIES - dropped
+    return [name for name in _capabilities(service.cap_add) if name not in own]
 
 
 def _capabilities(names: tuple[str, ...]) -> list[str]:

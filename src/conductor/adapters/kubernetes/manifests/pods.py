@@ -1,4 +1,8 @@
-"""A service as a pod, and what keeps it: a Deployment for what is always there, a Job for what may end, a Job for a test suite."""
+"""A service as a pod, and what keeps it.
+
+What is always there is a Deployment, or a StatefulSet where it holds volumes: then no second pod starts before the first is known to be
+gone. What may end is a Job. Neither ever runs an old and a new pod side by side.
+"""
 
 from __future__ import annotations
 
@@ -6,115 +10,170 @@ import json
 import math
 from collections.abc import Mapping
 
-from conductor.adapters.kubernetes.manifests.containers import container
+from conductor.adapters.kubernetes.manifests import hosts, preparation
+from conductor.adapters.kubernetes.manifests.containers import container, image, number_of, pull_policy
 from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name
-from conductor.adapters.kubernetes.manifests.network import pod_labels
+from conductor.adapters.kubernetes.manifests.layout import Layout
+from conductor.adapters.kubernetes.manifests.lifecycle import needs_tools
+from conductor.adapters.kubernetes.manifests.network import pod_labels, service_name
 from conductor.adapters.kubernetes.manifests.site import Manifest
-from conductor.adapters.kubernetes.manifests.volumes import Files, volumes
-from conductor.domain.stack import Job, Restart, Service
+from conductor.adapters.kubernetes.manifests.volumes import Piece, pieces
+from conductor.domain.stack import Restart, Service
 
 TRIES = 100
 """How often a Job whose service says `restart: on-failure` without a number starts again; Conductor gives up earlier."""
+LABEL_GROUP = "conductor.dev/together"
+_NODES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm", "i386": "386"}
+"""Docker's other words for machines."""
 
 
-def controller(service: Service, labels: Mapping[str, str], files: Files) -> Manifest:
+def controller(layout: Layout, service: Service, labels: Mapping[str, str]) -> Manifest:
     """Make what keeps the pods of a service. The caller adds its name and place."""
-    if service.restart in (Restart.ALWAYS, Restart.UNLESS_STOPPED):
-        return _deployment(service, labels, files)
-    return _service_job(service, labels, files)
+    if service.restart not in (Restart.ALWAYS, Restart.UNLESS_STOPPED):
+        return _service_job(layout, service, labels)
+    if layout.claims(service):
+        return _stateful_set(layout, service, labels)
+    return _deployment(layout, service, labels)
 
 
-def _deployment(service: Service, labels: Mapping[str, str], files: Files) -> Manifest:
+def _deployment(layout: Layout, service: Service, labels: Mapping[str, str]) -> Manifest:
     spec: Manifest = {
         "replicas": service.replicas,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": dict(labels)},
-        "template": _template(service, labels, files, restart="Always"),
+        "template": template(layout, service, labels, restart="Always"),
     }
     return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
 
 
-def _service_job(service: Service, labels: Mapping[str, str], files: Files) -> Manifest:
-    """Make a Job: its pod ends when the service ends. One that the cluster takes away is made again; only its own exit counts."""
-    spec: Manifest = {"parallelism": service.replicas, "completions": service.replicas}
-    if service.restart is Restart.ON_FAILURE:
-        spec["backoffLimit"] = TRIES if service.restart_attempts is None else service.restart_attempts
-        spec["template"] = _template(service, labels, files, restart="OnFailure")
-    else:
-        spec["backoffLimit"] = 0
-        spec["podFailurePolicy"] = {"rules": [{"action": "Ignore", "onPodConditions": [_taken_away()]}]}
-        spec["template"] = _template(service, labels, files, restart="Never")
+def _stateful_set(layout: Layout, service: Service, labels: Mapping[str, str]) -> Manifest:
+    """Make a StatefulSet over claims that stand beside it: as with Compose, all replicas mount the same ones."""
+    spec: Manifest = {
+        "replicas": service.replicas,
+        "serviceName": service_name(service.name),
+        "podManagementPolicy": "Parallel",
+        "selector": {"matchLabels": dict(labels)},
+        "template": template(layout, service, labels, restart="Always"),
+    }
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": spec}
+
+
+def _service_job(layout: Layout, service: Service, labels: Mapping[str, str]) -> Manifest:
+    """Make a Job: its pods end when the service ends. One that the cluster takes away is made again; only its own exit counts.
+
+    Several replicas end on their own: each is an index, and the failure of one leaves the others running.
+    """
+    spec: Manifest = {"parallelism": service.replicas, "completions": max(1, service.replicas)}
+    tries = (service.restart_attempts or TRIES) if service.restart is Restart.ON_FAILURE else 0
+    if tries and service.replicas <= 1:
+        spec["backoffLimit"] = tries
+        spec["template"] = template(layout, service, labels, restart="OnFailure")
+        return {"apiVersion": "batch/v1", "kind": "Job", "spec": spec}
+    limit = "backoffLimit" if service.replicas <= 1 else "backoffLimitPerIndex"
+    spec |= {"completionMode": "Indexed"} if service.replicas > 1 else {}
+    spec[limit] = tries
+    spec["podFailurePolicy"] = {"rules": [{"action": "Ignore", "onPodConditions": [_taken_away()]}]}
+    spec["template"] = template(layout, service, labels, restart="Never")
     return {"apiVersion": "batch/v1", "kind": "Job", "spec": spec}
-
-
-def test_job(job: Job, labels: Mapping[str, str], files: Files) -> Manifest:
-    """Make the Job of a suite. It runs once; its time limit is the pod's, since a Job's would take the pod and its log away."""
-    template = _template(job.workload, labels, files, restart="Never", findable=False)
-    pod = template["spec"]
-    assert isinstance(pod, dict)  # noqa: S101 -- made below
-    pod["activeDeadlineSeconds"] = max(1, math.ceil(job.time_limit.total_seconds()))
-    rules = [{"action": "FailJob", "onPodConditions": [_taken_away()]}]
-    spec: Manifest = {"backoffLimit": 0, "podFailurePolicy": {"rules": rules}, "template": template}
-    return {"apiVersion": "batch/v1", "kind": "Job", "spec": spec}
-
-
-test_job.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name says
 
 
 def _taken_away() -> Manifest:
+    """Return the condition of a pod that the cluster took away."""
     return {"type": "DisruptionTarget", "status": "True"}
 
 
-def _template(
-    service: Service, labels: Mapping[str, str], files: Files, *, restart: str, findable: bool = True
+def template(
+    layout: Layout, service: Service, labels: Mapping[str, str], *, restart: str, findable: bool = True
 ) -> Manifest:
-    metadata: Manifest = {"labels": {**labels, **pod_labels(service, findable=findable)}}
-    if service.labels:
-        metadata["annotations"] = {
-            "conductor.dev/compose-labels": json.dumps(dict(service.labels), sort_keys=True)
-        }
-    return {"metadata": metadata, "spec": _pod(service, files, restart)}
+    """Make the pod's template. `findable` is whether the stack's names lead to it."""
+    group = layout.together.get(service.name)
+    own = {LABEL_GROUP: group} if group else {}
+    metadata: Manifest = {"labels": {**labels, **own, **pod_labels(service, findable=findable)}}
+    if remarks := _remarks(service):
+        metadata["annotations"] = remarks
+    return {"metadata": metadata, "spec": _pod(layout, service, restart)}
 
 
-def _pod(service: Service, files: Files, restart: str) -> Manifest:
-    inside, mounts = volumes(service, files)
+def _remarks(service: Service) -> Manifest:
+    """Keep the file's labels and annotations as text: some words there would mean something to the cluster."""
+    kept = {"compose-labels": service.labels, "compose-annotations": service.annotations}
+    return {
+        f"conductor.dev/{name}": json.dumps(dict(given), sort_keys=True)
+        for name, given in kept.items()
+        if given
+    }
+
+
+def _pod(layout: Layout, service: Service, restart: str) -> Manifest:
+    mounted = pieces(layout, service)
+    tools = needs_tools(service)
+    helpers = preparation.init_containers(
+        mounted,
+        tools_image=layout.site.tools_image,
+        image=image(service),
+        pull=pull_policy(service),
+        tools_needed=tools,
+    )
+    mounts: list[Manifest] = [{"name": piece.name, **piece.where} for piece in mounted]
+    mounts += [preparation.tools_mount()] if tools else []
     made: Manifest = {
         "restartPolicy": restart,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": math.ceil(service.stop_grace_period.total_seconds()),
+        "terminationGracePeriodSeconds": max(1, math.ceil(service.stop_grace_period.total_seconds())),
         "securityContext": _security(service),
+        "imagePullSecrets": [{"name": name} for name in layout.site.pull_secrets],
+        "initContainers": [*helpers, *hosts.sidecar(layout, service)],
         "containers": [container(service, mounts)],
-        "volumes": inside,
-        "hostAliases": _host_aliases(service),
+        "volumes": [*_volumes(mounted), *preparation.tools_volume(helpers, tools_needed=tools)],
+        "hostAliases": hosts.host_aliases(service),
         "nodeSelector": _node(service),
+        "affinity": _beside(layout.together.get(service.name)),
+        "dnsConfig": _dns(service),
     }
     if service.hostname and is_dns_name(service.hostname):
         made["hostname"] = service.hostname.lower()
     if service.init:
         made["shareProcessNamespace"] = True
-    if service.dns_search:
-        made["dnsConfig"] = {"searches": list(service.dns_search)}
     return {key: value for key, value in made.items() if value not in ({}, [])}
+
+
+def _volumes(mounted: list[Piece]) -> list[Manifest]:
+    named = {piece.name: piece.volume for piece in mounted}
+    named |= {str(volume["name"]): volume for volume in preparation.source_volumes(mounted)}
+    return list(named.values())
 
 
 def _security(service: Service) -> Manifest:
     made: Manifest = {"seccompProfile": {"type": "RuntimeDefault"}}
-    if groups := [int(group) for group in service.group_add if group.isdecimal()]:
+    if groups := [number for group in service.group_add if (number := number_of(group)) is not None]:
         made["supplementalGroups"] = groups
     if service.sysctls:
         made["sysctls"] = [{"name": name, "value": value} for name, value in service.sysctls.items()]
     return made
 
 
-def _host_aliases(service: Service) -> list[Manifest]:
-    by_address: dict[str, list[str]] = {}
-    for host, address in service.extra_hosts.items():
-        by_address.setdefault(address, []).append(host)
-    return [{"ip": address, "hostnames": hosts} for address, hosts in by_address.items()]
-
-
 def _node(service: Service) -> Manifest:
-    system, _, rest = (service.platform or "").partition("/")
-    chosen = {"kubernetes.io/os": system, "kubernetes.io/arch": rest.partition("/")[0]}
+    system, _, rest = (service.platform or "").lower().partition("/")
+    machine = rest.partition("/")[0]
+    chosen = {"kubernetes.io/os": system, "kubernetes.io/arch": _NODES.get(machine, machine)}
     return {label: value for label, value in chosen.items() if value}
+
+
+def _beside(group: str | None) -> Manifest:
+    """Keep the pods that share a volume on one node: most volumes can be there only once."""
+    if group is None:
+        return {}
+    term = {
+        "labelSelector": {"matchLabels": {LABEL_GROUP: group}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _dns(service: Service) -> Manifest:
+    options = [
+        dict(zip(("name", "value"), option.split(":", 1), strict=False)) for option in service.dns_options
+    ]
+    made = {"searches": list(service.dns_search), "options": options}
+    return {key: value for key, value in made.items() if value}

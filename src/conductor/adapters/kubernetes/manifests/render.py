@@ -1,22 +1,27 @@
 """A stack as Kubernetes objects: pure, in a stable order, with secrets by name only.
 
-`depends_on` is no object: Conductor keeps the order itself, with Compose's meaning, by applying each service when it may start.
+`depends_on` is no object: Conductor keeps the order itself, with Compose's meaning, by applying each service when it may start. An engine
+applies `foundation` once, then `service_objects` and `job_objects` one by one; `render` is all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from conductor.adapters.kubernetes.manifests import network, pods, volumes
-from conductor.adapters.kubernetes.manifests.kube_names import config_name, kube_name
+from conductor.adapters.kubernetes.manifests.files import Files
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name, label_value
+from conductor.adapters.kubernetes.manifests.layout import Layout, lay_out
 from conductor.adapters.kubernetes.manifests.site import Manifest, Site
-from conductor.adapters.kubernetes.manifests.volumes import Files
+from conductor.adapters.kubernetes.manifests.test_job import test_job
 from conductor.domain.names import LABEL_INSTANCE, LABEL_KIND, LABEL_RUN, LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service, Stack
 from conductor.ports.engine import Place
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
-_ENFORCE, _WARN = "pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"
+LABEL_REPOSITORY = "conductor.dev/repo"
+LABEL_BRANCH = "conductor.dev/branch"
+_POD_SECURITY = "pod-security.kubernetes.io"
 
 
 def render(
@@ -31,79 +36,99 @@ def render(
 
     `files` are those of the checkout that the stack mounts. What cannot be carried is listed by `unsupported`, not here.
     """
-    site, files = site or Site(), files or {}
-    labels = _labels(place, site)
-    inside = _Inside(place.namespace, labels)
-    return [
-        namespace(place, site),
-        *_bounds(inside, site),
-        *(inside.object(name, policy) for name, policy in network.policies(stack, site)),
-        *(_claim(inside, volume.name, site) for volume in stack.volumes),
-        *(inside.object(name, service) for name, service in network.services(stack)),
-        *(made for service in stack.services for made in _workload(inside, service, files)),
-        *(made for job in jobs for made in _job(inside, job, files)),
+    layout = lay_out(stack, jobs, files=files, site=site)
+    made = [
+        *foundation(place, layout),
+        *(each for service in stack.services for each in service_objects(place, layout, service)),
+        *(each for job in layout.jobs for each in job_objects(place, layout, job)),
     ]
+    return list({_key(each): each for each in made}.values())
+
+
+def foundation(place: Place, layout: Layout) -> Iterator[Manifest]:
+    """Yield what stands before any service: the namespace and its bounds, policies, claims, and a Service for each name."""
+    yield namespace(place, layout.site)
+    yield from _placed(place, layout.site, _bounds(layout.site))
+    yield from _placed(place, layout.site, network.policies(layout.stack, layout.site))
+    yield from _placed(place, layout.site, _claims(layout))
+    yield from _placed(place, layout.site, network.services(layout.stack, layout.site))
+
+
+def service_objects(place: Place, layout: Layout, service: Service) -> Iterator[Manifest]:
+    """Yield what one service consists of, what keeps its pods last. Its image may be another than the layout's."""
+    own = _own_labels(place, layout.site, service, "service")
+    yield from _placed(place, layout.site, volumes.config_maps(layout, service).items())
+    body = pods.controller(layout, service, own)
+    yield _object(place, own, kube_name(service.name), body)
+
+
+def job_objects(place: Place, layout: Layout, job: Job) -> Iterator[Manifest]:
+    """Yield what one job of the layout consists of, the Job last."""
+    own = _own_labels(place, layout.site, job.workload, "job")
+    yield from _placed(place, layout.site, volumes.config_maps(layout, job.workload).items())
+    template = pods.template(layout, job.workload, own, restart="Never", findable=False)
+    body = test_job(job, template, tools_image=layout.site.tools_image)
+    yield _object(place, own, kube_name(job.workload.name), body)
 
 
 def namespace(place: Place, site: Site) -> Manifest:
     """Make the namespace of a run: `baseline` is enforced, `restricted` warned of."""
-    labels = {**_labels(place, site), _ENFORCE: "baseline", _WARN: "restricted"}
+    levels = {"enforce": "baseline", "warn": "restricted"}
+    security = {f"{_POD_SECURITY}/{mode}": level for mode, level in levels.items()}
+    security |= {f"{_POD_SECURITY}/{mode}-version": site.pod_security_version for mode in levels}
+    labels = {**labels_of(place, site), **security}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels}}
 
 
-class _Inside:
-    """Puts objects into the namespace, with its labels."""
-
-    def __init__(self, name: str, labels: Mapping[str, str]) -> None:
-        self._name = name
-        self.labels = labels
-
-    def object(self, name: str, body: Manifest, **labels: str) -> Manifest:
-        """Return the body with name, namespace and labels."""
-        metadata = {"name": name, "namespace": self._name, "labels": {**self.labels, **labels}}
-        return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, **body}
+def labels_of(place: Place, site: Site) -> dict[str, str]:
+    """Return the labels of everything in a namespace, and of itself."""
+    made = {
+        MANAGED_BY: "conductor",
+        LABEL_INSTANCE: label_value(site.instance),
+        LABEL_RUN: label_value(place.run),
+    }
+    origin = {LABEL_REPOSITORY: place.repository, LABEL_BRANCH: place.branch}
+    return made | {label: label_value(text) for label, text in origin.items() if text}
 
 
-def _labels(place: Place, site: Site) -> dict[str, str]:
-    return {MANAGED_BY: "conductor", LABEL_INSTANCE: site.instance, LABEL_RUN: place.run}
+def _own_labels(place: Place, site: Site, service: Service, kind: str) -> dict[str, str]:
+    return {**labels_of(place, site), LABEL_WORKLOAD: kube_name(service.name), LABEL_KIND: kind}
 
 
-def _bounds(inside: _Inside, site: Site) -> Iterator[Manifest]:
+def _placed(place: Place, site: Site, named: Iterable[tuple[str, Manifest]]) -> Iterator[Manifest]:
+    for name, body in named:
+        yield _object(place, labels_of(place, site), name, body)
+
+
+def _object(place: Place, labels: Mapping[str, str], name: str, body: Manifest) -> Manifest:
+    metadata = {"name": name, "namespace": place.namespace, "labels": dict(labels)}
+    return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, **body}
+
+
+def _key(manifest: Mapping[str, object]) -> tuple[object, object]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata["name"] if isinstance(metadata, dict) else None
+
+
+def _bounds(site: Site) -> Iterator[tuple[str, Manifest]]:
     defaults = {
         "type": "Container",
         "default": dict(site.default_limits),
         "defaultRequest": dict(site.default_requests),
     }
-    yield inside.object(
-        "defaults", {"apiVersion": "v1", "kind": "LimitRange", "spec": {"limits": [defaults]}}
-    )
-    yield inside.object(
-        "quota", {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": dict(site.quota)}}
-    )
+    yield "defaults", {"apiVersion": "v1", "kind": "LimitRange", "spec": {"limits": [defaults]}}
+    yield "quota", {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": dict(site.quota)}}
 
 
-def _claim(inside: _Inside, name: str, site: Site) -> Manifest:
-    spec: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": site.volume_size}},
-    }
-    return inside.object(kube_name(name), {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec})
-
-
-def _workload(inside: _Inside, service: Service, files: Files) -> Iterator[Manifest]:
-    name = kube_name(service.name)
-    own = {LABEL_WORKLOAD: name, LABEL_KIND: "service"}
-    yield from _config(inside, service, files)
-    yield inside.object(name, pods.controller(service, {**inside.labels, **own}, files), **own)
-
-
-def _job(inside: _Inside, job: Job, files: Files) -> Iterator[Manifest]:
-    name = kube_name(job.workload.name)
-    own = {LABEL_WORKLOAD: name, LABEL_KIND: "job"}
-    yield from _config(inside, job.workload, files)
-    yield inside.object(name, pods.test_job(job, {**inside.labels, **own}, files), **own)
-
-
-def _config(inside: _Inside, service: Service, files: Files) -> Iterator[Manifest]:
-    if body := volumes.config_map(service, files):
-        yield inside.object(config_name(service.name), body)
+def _claims(layout: Layout) -> Iterator[tuple[str, Manifest]]:
+    """Yield a claim for each named volume, and for each folder of the repository that several services write to."""
+    declared = [kube_name(volume.name) for volume in layout.stack.volumes]
+    mounted = [name for service in layout.workloads for name in layout.claims(service)]
+    storage = {"storageClassName": layout.site.storage_class} if layout.site.storage_class else {}
+    for name in dict.fromkeys((*declared, *mounted)):
+        spec: Manifest = {
+            "accessModes": [layout.site.access_mode],
+            **storage,
+            "resources": {"requests": {"storage": layout.site.volume_size}},
+        }
+        yield name, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}

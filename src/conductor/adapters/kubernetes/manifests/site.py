@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 DEFAULT_CPUS = 2.0
 DEFAULT_MEMORY_BYTES = 1024**3
@@ -12,16 +13,33 @@ DEFAULT_MEMORY_BYTES = 1024**3
 Manifest = dict[str, object]
 """A Kubernetes object, or a part of one, as plain data."""
 
+Egress = Literal["allow", "cluster", "deny"] | tuple[str, ...]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
     """`instance` keeps two Conductors on one cluster apart."""
 
     instance: str = "conductor"
-    egress: bool = True
-    """Whether pods may reach what is outside of their namespace."""
+    egress: Egress = "allow"
+    """What pods reach outside of their namespace: everything but link-local addresses (where clouds keep their credentials), the
+    cluster's pods alone, nothing, or these networks (CIDR)."""
     callers: tuple[str, ...] = ()
     """Namespaces that may call in: the monitoring's and the ingress's."""
+    name_servers: tuple[str, ...] = ("kube-system",)
+    """Namespaces in which the cluster's name servers are."""
+    pod_security_version: str = "latest"
+    """Of the Pod Security rules: `latest`, or `v1.36`."""
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets in a run's namespace with which images are pulled."""
+    tools_image: str = "docker.io/w3evolutionsllc/conductor-tools:1"
+    """Conductor's own (`deploy/tools`): its static busybox prepares what pods mount, its scripts collect what tests leave."""
+    storage_class: str = ""
+    """The cluster's default, where empty."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
+    """With `ReadWriteOnce`, pods that share a volume are kept on one node; `ReadWriteMany` lets them go where they like."""
+    dual_stack: bool = False
+    """Whether the cluster gives pods addresses of both kinds."""
     default_limits: Mapping[str, str] = field(
         default_factory=lambda: {"cpu": f"{DEFAULT_CPUS:g}", "memory": str(DEFAULT_MEMORY_BYTES)}
     )

@@ -13,8 +13,8 @@ import math
 from collections.abc import Iterator
 from copy import deepcopy
 
-from conductor.adapters.kubernetes.manifests.containers import escaped
 from conductor.adapters.kubernetes.manifests.patterns import pattern
+from conductor.adapters.kubernetes.manifests.secrets import escaped
 from conductor.adapters.kubernetes.manifests.site import Manifest
 from conductor.domain.stack import Job
 

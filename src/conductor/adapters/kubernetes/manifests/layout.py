@@ -1,0 +1,89 @@
+"""What the pods of one stack share: worked out once for all of them, so that each can then be made alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from conductor.adapters.kubernetes.manifests.binds import Bound, bind, is_bound
+from conductor.adapters.kubernetes.manifests.files import Files, bound_source
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
+from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.domain.stack import BindMount, FileMount, Job, Service, Stack, VolumeMount
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """A stack with its jobs on a site. Made by `lay_out`."""
+
+    site: Site
+    stack: Stack
+    jobs: tuple[Job, ...]
+    """Their workloads are on the networks of the stack."""
+    bounds: Mapping[tuple[str, str, bool], Bound]
+    together: Mapping[str, str]
+    """Workloads that share a volume -> the name of their group: they are kept on one node."""
+
+    @property
+    def workloads(self) -> tuple[Service, ...]:
+        """Services, then what the jobs run."""
+        return (*self.stack.services, *(job.workload for job in self.jobs))
+
+    def bound(self, service: Service, mount: BindMount | FileMount) -> Bound:
+        """Return how a bound mount is carried."""
+        read_only = not isinstance(mount, BindMount) or mount.read_only
+        return self.bounds[service.name, bound_source(mount), read_only]
+
+    def claims(self, service: Service) -> tuple[str, ...]:
+        """Name the claims that a workload mounts."""
+        return tuple(dict.fromkeys(_claims(self.bounds, service)))
+
+
+def lay_out(
+    stack: Stack, jobs: Sequence[Job] = (), *, files: Files | None = None, site: Site | None = None
+) -> Layout:
+    """Work out what is shared. `files` are those of the checkout that the stack mounts. Pure."""
+    placed = tuple(_on_all_networks(job, stack) for job in jobs)
+    workloads = (*stack.services, *(job.workload for job in placed))
+    bounds = bind(workloads, files or {})
+    site = site or Site()
+    together = {} if site.access_mode == "ReadWriteMany" else _together(workloads, bounds)
+    return Layout(site=site, stack=stack, jobs=placed, bounds=bounds, together=together)
+
+
+def _on_all_networks(job: Job, stack: Stack) -> Job:
+    """Put a job that names no networks of its own on all of the stack's."""
+    if dict(job.workload.networks) != {"default": ()}:
+        return job
+    everywhere = dict.fromkeys((net for service in stack.services for net in service.networks), ())
+    return replace(job, workload=replace(job.workload, networks=everywhere or {"default": ()}))
+
+
+def _claims(bounds: Mapping[tuple[str, str, bool], Bound], service: Service) -> list[str]:
+    made = []
+    for mount in service.mounts:
+        if isinstance(mount, VolumeMount) and mount.volume is not None:
+            made.append(kube_name(mount.volume))
+        elif isinstance(mount, BindMount | FileMount) and is_bound(mount):
+            read_only = not isinstance(mount, BindMount) or mount.read_only
+            made.append(bounds[service.name, bound_source(mount), read_only].claim or "")
+    return [name for name in made if name]
+
+
+def _together(
+    workloads: Sequence[Service], bounds: Mapping[tuple[str, str, bool], Bound]
+) -> Mapping[str, str]:
+    """Name the group of each workload that shares a claim with another pod, of a service or a replica of its own."""
+    groups: list[tuple[set[str], list[Service]]] = []
+    for service in workloads:
+        claims = set(_claims(bounds, service))
+        touched = [group for group in groups if group[0] & claims]
+        groups = [group for group in groups if group not in touched]
+        joined = [*(other for _, members in touched for other in members), service]
+        groups.append((claims.union(*(names for names, _ in touched)), joined))
+    return {
+        member.name: f"with-{kube_name(min(m.name for m in members))}"
+        for claims, members in groups
+        if claims and sum(max(1, m.replicas) for m in members) > 1
+        for member in members
+    }
