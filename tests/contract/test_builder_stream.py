@@ -49,8 +49,8 @@ class RecordedEngine:
     received: dict[str, str] = field(default_factory=dict)
     contexts: list[list[str]] = field(default_factory=list)
 
-    async def version(self, _request: web.Request) -> web.Response:
-        return web.json_response({"ApiVersion": "1.41"})
+    async def ping(self, _request: web.Request) -> web.Response:
+        return web.Response(text="OK", headers={"Api-Version": "1.41"})
 
     async def image(self, request: web.Request) -> web.Response:
         labels = self.images.get(request.match_info["name"])
@@ -77,7 +77,7 @@ class RecordedEngine:
     @asynccontextmanager
     async def serving(self, folder: Path) -> AsyncIterator[DockerBuilder]:
         app = web.Application(client_max_size=1 << 24)
-        app.router.add_get("/version", self.version)
+        app.router.add_get("/_ping", self.ping)
         app.router.add_get("/{api}/images/{name:.+}/json", self.image)
         app.router.add_post("/{api}/build", self.build)
         runner = web.AppRunner(app)

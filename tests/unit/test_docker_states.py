@@ -332,12 +332,10 @@ def test_never_is_no_time(text: str | None):
 
 def test_an_engine_says_what_it_is():
     podman = facts_of(
-        {"Components": [{"Name": "Podman Engine"}]},
         {"SecurityOptions": ["name=rootless"]},
+        podman=True,
         address="unix:///x",
     )
     assert (podman.podman, podman.local, podman.networks_reachable) == (True, True, False)
-    docker = facts_of(
-        {"Components": [{"Name": "Engine"}]}, {"SecurityOptions": ["name=selinux"]}, address="tcp://far:2375"
-    )
+    docker = facts_of({"SecurityOptions": ["name=selinux"]}, podman=False, address="tcp://far:2375")
     assert (docker.podman, docker.local, docker.selinux, docker.init) == (False, False, True, True)

@@ -23,14 +23,12 @@ LEAST_MEMORY_BYTES = 2 * 2**30
 async def look_at_engine(client: Client) -> EngineFacts:
     """Ask the engine for what differs between engines."""
     with reaching("asking the engine about itself"):
-        version = await client.version()
         info = await client.system.info()
-    return facts_of(version, info, address=client.address)
+    return facts_of(info, podman=client.podman, address=client.address)
 
 
-def facts_of(version: Mapping[str, Any], info: Mapping[str, Any], *, address: str) -> EngineFacts:
-    """Read the answers to `GET /version` and `GET /info`."""
-    podman = any("podman" in str(part.get("Name", "")).lower() for part in version.get("Components") or ())
+def facts_of(info: Mapping[str, Any], *, podman: bool, address: str) -> EngineFacts:
+    """Read the answer to `GET /info`."""
     security = [str(option) for option in info.get("SecurityOptions") or ()]
     rootless = any("rootless" in option for option in security) or bool(info.get("Rootless"))
     local = (
@@ -61,7 +59,7 @@ async def _lines(connection: Connection, state_folder: Path) -> AsyncIterator[Di
     except ConductorError as error:
         yield Diagnosis(subject="container engine", ok=False, detail=error.message, remedy=error.remedy)
         return
-    facts = facts_of(version, info, address=client.address)
+    facts = facts_of(info, podman=client.podman, address=client.address)
     yield _engine(version, client.address, facts)
     if facts.podman and facts.local:
         yield _runtime(version)

@@ -52,8 +52,18 @@ class Client(aiodocker.Docker):
         else:
             super().__init__(url=url, timeout=timeout)
         self.address = self._connection_info = url
+        self.podman = False
+        """Whether it is Podman that answers; known once it was greeted."""
         self.well_at = 0.0
         """When it was last seen to answer, by the clock of its event loop."""
+
+    async def greet(self) -> None:
+        """Learn which version is spoken, and by whom, from the answer to `/_ping`: to `/version` Podman takes 0.4 s (4.3.1: seen)."""
+        async with self._query("_ping", versioned_api=False) as response:
+            self.podman = "Libpod-Api-Version" in response.headers
+            if version := response.headers.get("Api-Version"):
+                self.api_version = f"v{version}"
+        await self._check_version()  # asks only where that answer said nothing
 
     async def ask(
         self,
@@ -62,10 +72,12 @@ class Client(aiodocker.Docker):
         *,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        versioned: bool = True,
     ) -> Any:
-        """Make one call with JSON both ways; the library has no typed words for some."""
+        """Make one call with JSON both ways; the library has no typed words for some. Without `versioned` the path says its version."""
+        data = dict(body) if body is not None else None
         return await self._query_json(
-            path, method, params=dict(params or {}), data=dict(body) if body is not None else None
+            path, method, params=dict(params or {}), data=data, versioned_api=versioned
         )
 
     @contextlib.asynccontextmanager
@@ -103,7 +115,7 @@ async def connect(*, state_folder: Path, url: str | None = None) -> Client:
     client = _client(await _find(url or os.environ.get("DOCKER_HOST", ""), state_folder))
     try:
         with reaching(f"asking the engine at {client.address} for its version"):
-            await client._check_version()  # noqa: SLF001 -- otherwise every first call asks for it
+            await client.greet()
     except BaseException:
         await client.close()
         raise
