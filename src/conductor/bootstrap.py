@@ -1,7 +1,7 @@
 """Settings in, a world out: the only module that names adapters.
 
 `reading` is enough for whatever only looks or talks to the engine; `running` launches durable execution on top. Adapters and the
-workflow library are imported when they are chosen, so that what needs neither answers at once.
+workflow library are imported when they are chosen, so that what needs neither answers at once; so are settings and log.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from conductor import telemetry
-from conductor.domain.budget import Budget
 from conductor.errors import ConflictError, StateError
-from conductor.ports.builder import Builder
-from conductor.ports.engine import Engine, Renderer
-from conductor.ports.secrets import Secrets
-from conductor.ports.world import World, install
-from conductor.settings import EngineKind, Settings
+
+if TYPE_CHECKING:
+    from conductor.adapters.kubernetes.manifests.site import Site
+    from conductor.ports.builder import Builder
+    from conductor.ports.engine import Engine, Renderer
+    from conductor.ports.secrets import Secrets
+    from conductor.ports.world import World
+    from conductor.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +45,15 @@ def load_settings(state: Path | None = None) -> Settings:
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[App]:
     """Give a world without durable execution; the engine is reached when first asked."""
+    from conductor import telemetry
     from conductor.adapters.evidence.folder import FolderEvidence
     from conductor.adapters.folder.forge import FolderForge
     from conductor.adapters.folder.git import Token
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
     from conductor.adapters.stores.sql import SqlStore
     from conductor.adapters.system.clock import SystemClock
+    from conductor.domain.budget import Budget
+    from conductor.ports.world import World, install
 
     state = _make_folder(settings.state)
     store = await SqlStore.open(state / "conductor.db")
@@ -98,6 +103,14 @@ def renderers(instance: str = "conductor") -> tuple[Renderer, ...]:
     return DockerRenderer(instance), KubernetesRenderer(Site(instance=instance))
 
 
+def engine_in_use() -> str:
+    """Name the engine that the settings choose, among those of `renderers`; whoever runs nothing is as good as docker."""
+    if not os.environ.get("CONDUCTOR_ENGINE"):
+        return "docker"
+    engine = load_settings().engine
+    return "docker" if engine == "fake" else engine
+
+
 def leave_sweeper(settings: Settings) -> None:
     """Leave a detached process behind that removes what is over and ends with the last lease. One of a state folder is enough."""
     environment = {**os.environ, "CONDUCTOR_STATE": str(settings.state)}
@@ -125,11 +138,13 @@ def the_only_sweeper(settings: Settings) -> Iterator[None]:
 
 
 def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
-    if settings.engine is EngineKind.FAKE:
+    if settings.engine == "fake":
         from conductor.adapters.fake.builder import FakeBuilder
         from conductor.adapters.fake.engine import FakeEngine
 
         return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
+    if settings.engine == "kubernetes":
+        return _cluster(settings, secrets)
     from conductor.adapters.docker.building.builder import DockerBuilder
     from conductor.adapters.docker.connection.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
@@ -139,6 +154,34 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
         connection=connection, instance=settings.instance, state_folder=settings.state, secrets=secrets
     )
     return engine, DockerBuilder(connection)
+
+
+def _cluster(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
+    from conductor.adapters.kubernetes.builder import NoBuilder
+    from conductor.adapters.kubernetes.connection import Connection
+    from conductor.adapters.kubernetes.engine import KubernetesEngine
+
+    connection = Connection(kubeconfig=settings.kubeconfig or "", context=settings.kube_context or "")
+    return KubernetesEngine(connection, site=_site(settings), secrets=secrets), NoBuilder()
+
+
+def _site(settings: Settings) -> Site:
+    from conductor.adapters.kubernetes.manifests.site import Site
+
+    usual = Site()
+    return Site(
+        instance=settings.instance,
+        egress=settings.egress,
+        callers=settings.callers,
+        name_servers=settings.dns_namespaces,
+        pull_secrets=settings.pull_secrets,
+        tools_image=settings.tools_image,
+        storage_class=settings.storage_class,
+        volume_size=settings.volume_size,
+        default_limits={**usual.default_limits, **settings.limits},
+        default_requests={**usual.default_requests, **settings.requests},
+        quota={**usual.quota, **settings.quota},
+    )
 
 
 def _make_folder(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conductor.compose.account import is_as_compose
 from conductor.domain.account import Entry
 from conductor.domain.stack import Job
 from conductor.operations.check import CheckResult
@@ -25,6 +26,9 @@ def check_lines(result: CheckResult) -> Iterator[str]:
         yield f"  {plural(len(noted), 'note')} on how it is carried out:"
         yield from (f"    {entry.file}:{entry.line}: {entry.path}: {entry.note}" for entry in noted)
     yield from (f"  note      {note}" for note in blueprint.notes)
+    for engine, problems in result.elsewhere.items():
+        yield f"  On {engine} {plural(len(problems), 'thing')} would be refused (`conductor convert --account` has them all):"
+        yield from (f"    {problem.file}:{problem.line}: {problem.message}" for problem in problems)
     yield from (f"warning: {warning}" for warning in result.warnings)
 
 
@@ -45,12 +49,13 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "account": blueprint.account,
         "notes": blueprint.notes,
         "warnings": result.warnings,
+        "elsewhere": result.elsewhere,
     }
 
 
 def _noted(account: Sequence[Entry]) -> list[Entry]:
-    """Pick the entries with a note; what a key has below it and says the same of is said once."""
-    noted = [entry for entry in account if entry.note]
+    """Pick the entries with a note that says more than what Compose does; what is said of a key is not said again below it."""
+    noted = [entry for entry in account if entry.note and not is_as_compose(entry.note)]
     told = {(entry.file, entry.path, entry.note) for entry in noted}
     return [
         entry

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from posixpath import join, normpath
 
-from conductor.compose.load import Loaded, load_stack
+from conductor.compose.load import Loaded, examine
 from conductor.compose.reader import Checkout
 from conductor.domain.blueprint import Blueprint, ImageBuild
 from conductor.domain.names import job_name
@@ -52,6 +52,20 @@ def draw_up(
 
     What `engine` refuses is a problem too, at the key that asked for it.
     """
+    drafted = draft_of(checkout, name=name, trusted=trusted, variables=variables, environment=environment)
+    refuse(drafted, engine)
+    return blueprint_of(drafted, [engine] if engine else ())
+
+
+def draft_of(
+    checkout: Checkout,
+    *,
+    name: str,
+    trusted: Plan | None,
+    variables: Mapping[str, str],
+    environment: str | None = None,
+) -> Draft:
+    """Work out a checkout's draft. Raises ConfigurationError for mistakes; what is refused is left out of the stack, and is in `loaded`."""
     plan, notes = restrict(read_own_plan(checkout).plan, trusted)
     if environment is not None and environment not in plan.environments:
         allowed = ", ".join(plan.environments) or "none"
@@ -62,19 +76,31 @@ def draw_up(
                 remedy="Name another one with --env, or add it to `environments` on the default branch.",
             )
         ])  # fmt: skip
-    loaded = load_stack(
+    loaded = examine(
         checkout, plan.compose, profiles=plan.profiles, variables=variables, secrets=plan.secrets, name=name
     )
-    drafted = draft(checkout, plan, loaded)
-    if engine and (problems := drafted.problems_on(engine)):
-        raise ConfigurationError(problems)
+    if not all(problem.refused for problem in loaded.problems):
+        raise ConfigurationError(loaded.problems)
+    return replace(draft(checkout, plan, loaded), notes=tuple(notes))
+
+
+def refuse(drafted: Draft, engine: Renderer | None) -> None:
+    """Raise ConfigurationError with all that is refused, everywhere or on this engine."""
+    problems = [*drafted.loaded.problems, *(drafted.problems_on(engine) if engine else ())]
+    if problems:
+        raise ConfigurationError(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+
+
+def blueprint_of(drafted: Draft, engines: Sequence[Renderer]) -> Blueprint:
+    """Make the blueprint of a draft in which nothing is refused; the account is of these engines."""
+    assert drafted.plan is not None, "a run has a plan"  # noqa: S101
     return Blueprint(
-        plan=plan,
+        plan=drafted.plan,
         stack=drafted.stack,
         jobs=drafted.jobs,
         images=_images(drafted.stack, drafted.jobs),
-        notes=tuple(notes),
-        account=drafted.account([engine] if engine else ()),
+        notes=drafted.notes,
+        account=drafted.account(engines),
     )
 
 

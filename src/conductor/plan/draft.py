@@ -31,6 +31,8 @@ class Draft:
     stack: Stack
     jobs: tuple[Job, ...] = ()
     plan: Plan | None = None
+    notes: tuple[str, ...] = ()
+    """What the default branch's file took away from the plan."""
 
     def refused_by(self, engine: Renderer) -> tuple[Entry, ...]:
         """List what this engine cannot do of what the others can, each at the key that asked for it."""

@@ -44,13 +44,16 @@ def init(
 def check(folder: Folder = Path(), variables: Variables = None, as_json: AsJson = False) -> None:
     """Say what is wrong with the configuration.
 
-    Every problem comes at once, with file and line. Where there is none: what a run would make.
+    Every problem comes at once, with file and line. Where there is none: what a run would make on the engine in use, and what
+    another engine would refuse of it.
     """
+    from conductor import bootstrap
     from conductor.cli.checked import check_json, check_lines
     from conductor.cli.output import print_json
     from conductor.operations.check import check as read
 
-    result = read(folder, variables=dict(variable(text) for text in variables or ()))
+    given = dict(variable(text) for text in variables or ())
+    result = read(folder, variables=given, engines=bootstrap.renderers(), engine=bootstrap.engine_in_use())
     if as_json:
         print_json(check_json(result))
     else:
