@@ -6,27 +6,37 @@ Law: every bad value is named at once; a value that is secret is never shown.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 import socket
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conductor.errors import ConfigurationError, Problem
 
 PREFIX = "CONDUCTOR_"
 _INSTANCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|K|M|G|T|Ki|Mi|Gi|Ti)?")
+_EGRESS = ("allow", "cluster", "deny")
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""Several, with commas between them."""
+Amounts = Annotated[dict[str, str], NoDecode]
+"""`NAME=QUANTITY`, with commas between them."""
 
 
 class EngineKind(StrEnum):
     """Where workloads run."""
 
     DOCKER = "docker"
+    KUBERNETES = "kubernetes"
     FAKE = "fake"
 
 
@@ -63,7 +73,8 @@ class Settings(BaseSettings):
     )
     engine: EngineKind = Field(
         default=EngineKind.DOCKER,
-        description="Where workloads run. `docker` is Docker or Podman, `fake` runs nothing and is for trying out.",
+        description="Where workloads run. `docker` is Docker or Podman, `kubernetes` a cluster, `fake` runs nothing and is for trying "
+        "out.",
     )
     docker_host: str | None = Field(
         default=None,
@@ -80,6 +91,56 @@ class Settings(BaseSettings):
         ge=1,
         description="How many stacks may stand at the same time. Where that is full, the oldest kept one goes; "
         "one that a run is at work in, or that is pinned, never does.",
+    )
+    kubeconfig: str | None = Field(
+        default=None,
+        description="File that says where the cluster is and who asks. Without it: the pod's service account, `KUBECONFIG`, "
+        "`~/.kube/config`.",
+    )
+    kube_context: str | None = Field(
+        default=None, description="Context of the kubeconfig, where it is not the current one."
+    )
+    egress: Annotated[Literal["allow", "cluster", "deny"] | tuple[str, ...], NoDecode] = Field(
+        default="allow",
+        description="What pods of runs reach outside of their namespace: `allow` is everything but link-local addresses, `cluster` the "
+        "cluster's pods, `deny` nothing but name servers; or networks such as `10.0.0.0/8,192.0.2.7/32`.",
+    )
+    callers: Words = Field(
+        default=(),
+        description="Namespaces that may call into those of runs, with commas between them: the monitoring's, the ingress's.",
+    )
+    dns_namespaces: Words = Field(
+        default=("kube-system",), description="Namespaces in which the cluster's name servers are."
+    )
+    tools_image: str = Field(
+        default="docker.io/library/busybox:1.37.0-musl",
+        description="Image that prepares what pods mount, and collects what tests leave; `deploy/tools/` makes it.",
+    )
+    pull_secrets: Words = Field(
+        default=(), description="Secrets in a run's namespace with which images are pulled."
+    )
+    storage_class: str = Field(
+        default="", description="Class of the volumes of stacks; the cluster's default where empty."
+    )
+    volume_size: str = Field(
+        default="1Gi", description="What a named volume asks for: compose files do not say."
+    )
+    quota: Amounts = Field(
+        default={},
+        description="Quota of each namespace, such as `pods=60,requests.cpu=8,limits.memory=48Gi`: what is named replaces the default of "
+        "that name.",
+    )
+    limits: Amounts = Field(
+        default={},
+        description="Limits of a container whose file names none, such as `cpu=2,memory=1Gi`.",
+    )
+    requests: Amounts = Field(
+        default={},
+        description="What is reserved for a container whose file says nothing of it, such as `cpu=50m,memory=64Mi`.",
+    )
+    ingress_domain: str = Field(
+        default="",
+        description="Domain under which services of kept stacks get addresses of their own; empty for none.",
     )
     git_host: str = Field(
         default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
@@ -105,6 +166,43 @@ class Settings(BaseSettings):
     def _address(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"(unix|tcp|http|https|ssh|npipe)://.", value):
             raise ValueError("write it as unix:///path/of/socket or tcp://host:port")
+        return value
+
+    @field_validator("egress", mode="before")
+    @classmethod
+    def _egress(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value in _EGRESS:
+            return value
+        try:
+            return tuple(str(ipaddress.ip_network(part)) for part in _split(value))
+        except ValueError as error:
+            raise ValueError(
+                f"use {', '.join(_EGRESS)}, or networks with commas between them: {error}"
+            ) from None
+
+    @field_validator("callers", "dns_namespaces", "pull_secrets", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        words = _split(value) if isinstance(value, str) else value
+        if wrong := [word for word in words if not _OBJECT.fullmatch(word)]:
+            raise ValueError(f"{wrong[0]!r} is no name of a Kubernetes object; put commas between several")
+        return words
+
+    @field_validator("quota", "limits", "requests", mode="before")
+    @classmethod
+    def _amounts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in _split(value)]
+        if wrong := [f"{name}{sign}{size}" for name, sign, size in pairs if not _QUANTITY.fullmatch(size)]:
+            raise ValueError(f"{wrong[0]!r} is no NAME=QUANTITY; put commas between several")
+        return {name.strip(): size.strip() for name, _, size in pairs}
+
+    @field_validator("volume_size", mode="after")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if not _QUANTITY.fullmatch(value):
+            raise ValueError("write a size such as 1Gi")
         return value
 
     @field_validator("instance", mode="after")
@@ -166,6 +264,10 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
 def _problem(detail: ErrorDetails) -> Problem:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     message = detail["msg"].removeprefix("Value error, ")
@@ -178,7 +280,8 @@ def _default(name: str) -> str:
         "instance": "from machine and state folder",
     }
     default = Settings.model_fields[name].default
-    return told.get(name) or (f"`{default}`" if default is not None else "none")
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    return told.get(name) or (f"`{shown}`" if shown else "none")
 
 
 def _meaning(name: str, description: str) -> str:

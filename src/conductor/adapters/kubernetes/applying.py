@@ -13,7 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from conductor.adapters.kubernetes import namespaces
@@ -59,6 +59,7 @@ class Applying:
 
     async def apply(self, client: Client, place: Place, stack: Stack, service: Service) -> None:
         """Make a service run, after all that it mounts and is found by."""
+        stack = _with(stack, service)
         files = await asyncio.to_thread(read_files, place.checkout, stack)
         await self._put(client, place, stack, service, jobs=(), files=files)
 
@@ -127,6 +128,12 @@ class Applying:
         await client.create(
             {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "immutable": True, "data": data}
         )
+
+
+def _with(stack: Stack, service: Service) -> Stack:
+    """Put the service, as it is to run, into its stack: there its image is not known yet."""
+    known = {one.name: one for one in stack.services} | {service.name: service}
+    return replace(stack, services=tuple(known.values()))
 
 
 def _of(made: Iterable[Manifest], workload: str) -> list[Manifest]:
