@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 from conductor.adapters.kubernetes.manifests.binds import Carriage, is_bound
 from conductor.adapters.kubernetes.manifests.layout import Layout
-from conductor.adapters.kubernetes.manifests.preparation import BUSYBOX, PREPARE, ROOM
+from conductor.adapters.kubernetes.manifests.preparation import BUSYBOX, LOCK, PREPARE, ROOM
 from conductor.adapters.kubernetes.manifests.volumes import DATA
 from conductor.domain.stack import BindMount, FileMount, Service
 
 _SCRIPT = f"""\
-set -eu; cd "$1"; exec 9> .lock; "$0" flock 9
-if [ -e .filled ]; then "$0" cat > /dev/null; exit 0; fi
-"$0" rm -rf {DATA}; "$0" tar -xf -; : > .filled"""
+set -eu; umask 022; cd "$1"
+{LOCK}
+take
+if [ -e .filled ]; then "$0" cat > /dev/null; leave; exit 0; fi
+"$0" rm -rf {DATA}; "$0" tar -xf -; : > .filled
+leave"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,6 +36,11 @@ while :; do
   "$0" sleep 1 & wait $!
 done"""
 
+_LOOKED = f"""\
+n=0
+until "$0" grep -q "{_MARK}\\$" /etc/hosts; do n=$((n + 1)); [ "$n" -le 600 ] || exit 1; "$0" sleep 0.1; done"""
+"""Holds the next container back until the first look is done."""
+
 
 def can_be_written(name: str) -> bool:
     """Tell whether a hosts file takes the name."""
@@ -73,12 +78,12 @@ def sidecar(layout: Layout, service: Service) -> list[Manifest]:
         "NAMES": " ".join(f"{name}={stands}" for name, stands in names.items()),
         "FIXED": " ".join(f"{host}={address}" for host, address in sorted(fixed.items())),
     }
-    looked = {"command": [BUSYBOX, "grep", "-q", _MARK, "/etc/hosts"]}
+    looked = {"command": [BUSYBOX, "sh", "-c", _LOOKED, BUSYBOX]}
     return [
         made
         | {
             "restartPolicy": "Always",
             "env": [{"name": name, "value": value} for name, value in variables.items()],
-            "startupProbe": {"exec": looked, "periodSeconds": 1, "failureThreshold": 60},
+            "lifecycle": {"postStart": {"exec": looked}},
         }
     ]

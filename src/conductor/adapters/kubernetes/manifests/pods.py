@@ -1,7 +1,8 @@
 """A service as a pod, and what keeps it.
 
 What is always there is a Deployment, or a StatefulSet where it holds volumes: then no second pod starts before the first is known to be
-gone. What may end is a Job. Neither ever runs an old and a new pod side by side.
+gone (a StatefulSet names the hosts of its pods itself, so not where the file does). What may end is a Job. None of them runs an old and
+a new pod side by side.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def controller(layout: Layout, service: Service, labels: Mapping[str, str]) -> M
     """Make what keeps the pods of a service. The caller adds its name and place."""
     if service.restart not in (Restart.ALWAYS, Restart.UNLESS_STOPPED):
         return _service_job(layout, service, labels)
-    if layout.claims(service):
+    if layout.claims(service) and not service.hostname:
         return _stateful_set(layout, service, labels)
     return _deployment(layout, service, labels)
 

@@ -15,6 +15,7 @@ from conductor.adapters.kubernetes.manifests.volumes import ARCHIVE, DATA, Piece
 PREPARE = "conductor-prepare"
 CONTENT = "conductor-content"
 NAMES = "conductor-names"
+POD: Manifest = {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 HELPERS = (PREPARE, CONTENT, NAMES)
 """Containers of Conductor's own."""
 BUSYBOX = "/bin/busybox"
@@ -24,6 +25,18 @@ TOOLS = "/.conductor/bin"
 """Where a service sees the tools, where it needs them."""
 _TOOLS_VOLUME = "tools"
 WAITS_SECONDS = 1800
+STALE_SECONDS = 300
+
+LOCK = f"""\
+take() {{
+  n=0
+  until "$0" ln -s "$POD" .lock 2> /dev/null || [ "$("$0" readlink .lock)" = "$POD" ]; do
+    n=$((n + 1)); [ "$n" -le {STALE_SECONDS} ] || "$0" rm -f .lock
+    "$0" sleep 1
+  done
+}}
+leave() {{ "$0" rm -f .lock; }}"""
+"""A lock in the present folder that a pod may take twice, and that does not outlive a pod for ever."""
 
 _FUNCTIONS = {
     "own": """\
@@ -32,9 +45,11 @@ own() { "$0" chown "$3" "volumes/$1/$2"; "$0" chmod "$4" "volumes/$1/$2"; }""",
 folder() { "$0" mkdir -p "volumes/$1/$2"; }""",
     "unpack": f"""\
 unpack() (
-  cd "volumes/$1"; exec 9> .lock; "$0" flock 9
-  [ ! -e .filled ] || exit 0
-  "$0" rm -rf {DATA}; "$0" tar -xzf "{ROOM}/sources/$2/{ARCHIVE}"; : > .filled
+  cd "volumes/$1"; take
+  if [ ! -e .filled ]; then
+    "$0" rm -rf {DATA}; "$0" tar -xzf "{ROOM}/sources/$2/{ARCHIVE}"; : > .filled
+  fi
+  leave
 )""",
     "await": f"""\
 await() {{
@@ -46,17 +61,19 @@ await() {{
 }}""",
     "copy": f"""\
 copy() (
-  cd "volumes/$1"; exec 9> .lock; "$0" flock 9
-  "$0" mkdir -p {DATA}
-  [ -e .copying ] || [ -z "$("$0" ls -A {DATA})" ] || exit 0
-  : > .copying; "$0" chmod 755 {DATA}
-  if [ -d "$2" ]; then
+  cd "volumes/$1"; "$0" mkdir -p {DATA}
+  [ -d "$2" ] || exit 0
+  take
+  if [ -e .copying ] || [ -z "$("$0" ls -A {DATA})" ]; then
+    : > .copying
     "$0" cp -a "$2/." {DATA}/
     "$0" chown "$("$0" stat -L -c %u:%g "$2")" {DATA}; "$0" chmod "$("$0" stat -L -c %a "$2")" {DATA}
+    "$0" rm .copying
   fi
-  "$0" rm .copying
+  leave
 )""",
 }
+_LOCKING = ("unpack", "copy")
 
 
 def init_containers(
@@ -99,14 +116,14 @@ def _prepare(pieces: Sequence[Piece], lines: Sequence[str], image: str, *, tools
     mounts = [*_whole(pieces)]
     mounts += [{"name": n, "mountPath": f"{ROOM}/sources/{n}", "readOnly": True} for n in sources]
     mounts += [{"name": _TOOLS_VOLUME, "mountPath": f"{ROOM}/{_TOOLS_VOLUME}"}] if tools else []
-    return made | ({"env": list(variables.values())} if variables else {}) | {"volumeMounts": mounts}
+    return made | {"env": [POD, *variables.values()], "volumeMounts": mounts}
 
 
 def _content(pieces: Sequence[Piece], image: str, pull: str) -> Manifest:
     lines = list(dict.fromkeys(line for piece in pieces for line in piece.copy))
     made = _helper(CONTENT, image, f"{ROOM}/{_TOOLS_VOLUME}/busybox", lines)
     tools: Manifest = {"name": _TOOLS_VOLUME, "mountPath": f"{ROOM}/{_TOOLS_VOLUME}", "readOnly": True}
-    return made | {"imagePullPolicy": pull, "volumeMounts": [*_whole(pieces), tools]}
+    return made | {"imagePullPolicy": pull, "env": [POD], "volumeMounts": [*_whole(pieces), tools]}
 
 
 def _whole(pieces: Sequence[Piece]) -> list[Manifest]:
@@ -116,7 +133,8 @@ def _whole(pieces: Sequence[Piece]) -> list[Manifest]:
 
 def _helper(name: str, image: str, busybox: str, lines: Sequence[str]) -> Manifest:
     used = [text for word, text in _FUNCTIONS.items() if any(line.startswith(f"{word} ") for line in lines)]
-    script = "\n".join(["set -eu", f"cd {ROOM}", *used, *lines])
+    lock = [LOCK] if any(line.startswith(_LOCKING) for line in lines) else []
+    script = "\n".join(["set -eu; umask 022", f"cd {ROOM}", *lock, *used, *lines])
     return helper(name, image, [busybox, "sh", "-c", script, busybox])
 
 
