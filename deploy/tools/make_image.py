@@ -50,7 +50,9 @@ def unpacked(package: str, scratch: Path) -> Path:
 
 def archive(root: Path, tag: str) -> bytes:
     """Write the files below `root` as an image of one layer. The same files give the same bytes."""
-    layer = packed({str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()})
+    layer = packed(
+        {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+    )
     config = json.dumps(configuration(layer), sort_keys=True).encode()
     name = hashlib.sha256(config).hexdigest()
     manifest = json.dumps([{"Config": f"{name}.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]).encode()
@@ -85,7 +87,9 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 def main() -> None:
     """Do what the arguments ask."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path)
     parser.add_argument("--archive")
     parser.add_argument("--tag", default="localhost/conductor/tools:1")
