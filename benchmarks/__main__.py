@@ -1,11 +1,11 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [cli] [shop]`."""
+"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [shop]`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-ALL = ("cli", "shop")
+ALL = ("cli", "compose", "shop")
 
 
 def main(names: list[str]) -> None:
