@@ -1,8 +1,10 @@
 """A run of the shop, images present, against the longest chain of its parts done by hand with Podman's own command line.
 
-By hand: network, redis until its health check passes, backend until healthy, frontend until healthy, the tests, their reports copied out
-(mailhog starts beside redis). Conductor: from the acceptance of the run to its verdict, by its own events, and the whole process besides.
-The two alternate; the figure to quote is the median of the ratios, pair by pair.
+By hand: a copy of the tree, network, redis on its volume until its health check passes, backend until healthy, frontend until healthy, the
+tests, their reports and artifacts copied out (mailhog starts after redis). Not by hand: looking whether images are up to date, the logs of
+every service, records. Conductor: from the acceptance of the run to its verdict, by its own events, and the whole process besides.
+The two alternate; the figure to quote is the median of the ratios, pair by pair, with their spread. A pair whose tests fail by hand does
+not count: names that Podman's name server does not answer while networks come and go, which Conductor does not rely on.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from typing import Any
 
 SHOP = Path(__file__).parents[1] / "examples" / "shop"
 INTERVAL_SECONDS = 0.5
-"""That of the shop's health checks."""
+"""Between two askings by hand: more often than the shop's own interval, so that the chain is not slow by its own doing."""
 
 
-def main(pairs: int = 7) -> None:
+def main(pairs: int = 7, tries: int = 21) -> None:
     """Print each pair and the medians."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         state = Path(folder) / "state"
@@ -35,7 +37,9 @@ def main(pairs: int = 7) -> None:
         images = {image["name"]: image["reference"] for image in first["images"]}
         print("pair   by hand   conductor   ratio   whole process")
         ratios = []
-        for number in range(pairs):
+        for number in range(tries):
+            if len(ratios) == pairs:
+                break
             try:
                 by_hand = chain_by_hand(images, state)
             except RedByHandError as red:
@@ -46,7 +50,8 @@ def main(pairs: int = 7) -> None:
             print(
                 f"{number + 1:4} {by_hand:8.2f} s {ours['seconds']:9.2f} s {ratios[-1]:7.2f} {ours['process']:12.2f} s"
             )
-        print(f"median ratio {statistics.median(ratios):.2f} (target: at most 1.10)")
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs"
+        print(f"median ratio {statistics.median(ratios):.2f} ({spread}; target: at most 1.10)")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(f"largest process of a run: {peak:.0f} MiB")
 
@@ -141,14 +146,16 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
                 "MAIL_FROM=orders@shop.example",
             )
         ),
-        f"-v{SHOP / 'config' / 'catalogue.json'}:/etc/shop/catalogue.json:ro",
+        f"-v{copied / 'checkout' / 'config' / 'catalogue.json'}:/etc/shop/catalogue.json:ro",
     ]
     try:
         began = time.perf_counter()
+        subprocess.run(["cp", "-R", str(SHOP), str(copied / "checkout")], check=True)
         podman("network", "create", "bench")
         start(
             "redis",
             f"docker.io/library/{redis[1]}",
+            "-vbench-redis-data:/data",
             command=("redis-server", "--save", "", "--appendonly", "yes"),
         )
         start("mailhog", "docker.io/mailhog/mailhog:v1.0.1")
@@ -171,6 +178,7 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
             "yarn test:integration:nc",
         )
         podman("cp", "bench-tests:/shop/reports", str(copied))
+        podman("cp", "bench-tests:/shop/artifacts", str(copied))
         return time.perf_counter() - began
     finally:
         podman(
@@ -181,6 +189,7 @@ def chain_by_hand(images: dict[str, str], state: Path) -> float:
             check=False,
         )
         podman("network", "rm", "-f", "bench", check=False)
+        podman("volume", "rm", "-f", "bench-redis-data", check=False)
         shutil.rmtree(copied, ignore_errors=True)
 
 

@@ -197,6 +197,17 @@ async def test_events_of_both_attempts_are_followed(tmp_path: Path):
     assert [event.data["again"] for event in events if event.kind is Kind.RUN_ENDED] == [True, False]
 
 
+async def test_logs_of_both_attempts_are_followed(tmp_path: Path):
+    async with Stage(tmp_path, fail="tests:Evicted").launched() as stage:
+        run = await stage.request()
+        following = asyncio.create_task(collected(runs.logs(stage.world, run.id, follow=True)))
+        await (await stage.start(run)).result()
+        lines = await asyncio.wait_for(following, BOUND_SECONDS)
+        both = [await collected(stage.world.evidence.read_log(run.id, attempt)) for attempt in (1, 2)]
+    assert all(both)
+    assert sorted(lines, key=lambda line: line.at) == sorted(both[0] + both[1], key=lambda line: line.at)
+
+
 async def test_logs_are_followed_without_a_gap_and_no_line_twice(tmp_path: Path):
     stage = Stage(tmp_path)
     async with stage.launched():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -148,10 +148,13 @@ def owner_of(queue: str | None, executor_id: str | None) -> str:
     return queue.removeprefix("executor/") if queue else executor_id or ""
 
 
-async def apart(work: Awaitable[T]) -> T:
+async def apart(work: Coroutine[Any, Any, T]) -> T:
     """Ask DBOS outside of any workflow's record, although a workflow asks. Cancelled with the caller; its troubles are `StateError`."""
     task = asyncio.get_running_loop().create_task(_awaiting(work), context=contextvars.Context())
-    return await task
+    try:
+        return await task
+    finally:
+        work.close()  # cancelled before it began, it would be missed
 
 
 async def _awaiting(work: Awaitable[T]) -> T:

@@ -145,7 +145,7 @@ async def outcome_of(id: str, work: Workflow[P, T]) -> T:  # noqa: A002 -- the f
 
 async def _outcome(room: Room, workflow_id: str) -> Plain:
     """Wait for the record of its end; whether the process that is at it still lives is looked at now and then."""
-    waiting = asyncio.ensure_future(apart(_record(room, workflow_id)))
+    waiting = asyncio.ensure_future(_record_apart(room, workflow_id))
     try:
         while True:
             done, _ = await asyncio.wait({waiting}, timeout=LOOK_AFTER_OWNER_SECONDS)
@@ -155,6 +155,10 @@ async def _outcome(room: Room, workflow_id: str) -> Plain:
                 await _refuse_dead(workflow_id)
     finally:
         waiting.cancel()
+
+
+async def _record_apart(room: Room, workflow_id: str) -> Plain:
+    return await apart(_record(room, workflow_id))
 
 
 async def _record(room: Room, workflow_id: str) -> Plain:

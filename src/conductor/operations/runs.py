@@ -108,7 +108,7 @@ async def logs(
     follow: bool = False,
     tail: int | None = None,
 ) -> AsyncIterator[LogLine]:
-    """Yield what containers and builds wrote, from Conductor's own record; with `follow` until the run has ended."""
+    """Yield what containers and builds wrote, from Conductor's own record; with `follow` until the run has ended, in its last attempt."""
     row = await find(world, name)
     run = row.run
     known = await world.evidence.workloads(run.id, run.attempt)
@@ -117,7 +117,7 @@ async def logs(
         raise NotFoundError(f"run {run.id} has no log of {workload!r} (there are: {there})")
     places: dict[str, _PlaceInLog] = {}
     while True:
-        ended = (await find(world, run.id)).status is Status.ENDED
+        latest = await find(world, run.id)  # before reading: what it wrote before its end is read after it
         names = [workload] if workload else await world.evidence.workloads(run.id, run.attempt)
         if not follow:
             async for line in world.evidence.read_log(run.id, run.attempt, workload=workload, tail=tail):
@@ -132,9 +132,12 @@ async def logs(
         for line in fresh if tail is None else fresh[-tail:]:
             yield line
         tail = None
-        if ended:
+        if latest.run.attempt > run.attempt:
+            run, places = latest.run, {}
+        elif latest.status is Status.ENDED:
             return
-        await asyncio.sleep(_POLL_SECONDS)
+        else:
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 @dataclass(slots=True)
