@@ -13,7 +13,13 @@ from conductor.adapters.kubernetes.manifests.site import Manifest
 from conductor.domain.stack import Hook, SecretText, Service
 
 _SHELL = f"{TOOLS}/busybox"
-_STOP = '"$0" kill -{signal} 1; while "$0" kill -0 1; do "$0" sleep 0.1; done'
+_STOP = '"$0" kill -{signal} "$main"; while "$0" kill -0 "$main" 2> /dev/null; do "$0" sleep 0.1; done'
+_FIRST = "main=1"
+_FIRST_OF_ITS_OWN = """\
+own=$("$0" cat /proc/self/cgroup); cd /proc
+main=$(for n in [0-9]*; do [ "$("$0" cat "$n/cgroup" 2> /dev/null)" != "$own" ] || echo "$n"; done |
+  "$0" sort -n | "$0" head -n 1)"""
+"""With `init`, the pod's containers see each other's processes: the service's own first one is the oldest of its control group."""
 
 
 def lifecycle(service: Service) -> Manifest:
@@ -23,6 +29,7 @@ def lifecycle(service: Service) -> Manifest:
         made["postStart"] = _run([_hook(hook) for hook in service.post_start])
     stopping = [_hook(hook) for hook in service.pre_stop]
     if service.stop_signal:
+        stopping.append(_FIRST_OF_ITS_OWN if service.init else _FIRST)
         stopping.append(_STOP.format(signal=stop_signal(service.stop_signal)))
     if stopping:
         made["preStop"] = _run(stopping)

@@ -155,9 +155,6 @@ def _process(service: Service) -> Found:
 def _stop(service: Service) -> Found:
     if service.stop_signal and not _SIGNAL.fullmatch(service.stop_signal.upper()):
         yield "stop_signal", "it is no signal", "Write one as SIGINT."
-    elif service.stop_signal and service.init:
-        instead = "Leave `init` out, or say STOPSIGNAL in the Dockerfile."
-        yield "stop_signal", "beside `init` the program is not the one that is told", instead
 
 
 def _user(service: Service) -> Found:
