@@ -48,6 +48,9 @@ class Server:
             str(address.hostname), address.port, context=context, timeout=60
         )
 
+    def close(self) -> None:
+        self._connection.close()
+
     def ask(
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> tuple[int, Any]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.kubernetes.corpus import samples
+from tests.unit.kubernetes.pod_security import breaks
+from tests.unit.kubernetes.schemas import LAST_THREE, errors
 
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 from conductor.ports.engine import Place
-from tests.unit.kubernetes.corpus import samples
-from tests.unit.kubernetes.pod_security import breaks
-from tests.unit.kubernetes.schemas import LAST_THREE, errors
 
 RENDERER = KubernetesRenderer(Site())
 NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
@@ -87,10 +87,9 @@ def test_the_corpus_becomes_valid_manifests_or_is_refused_with_the_reason(
         seen |= {hashlib.sha256(json.dumps(m, sort_keys=True).encode()).digest(): m for m in made}
     for manifest in seen.values():
         wrong += [f"{version}: {error}" for version in LAST_THREE for error in errors(manifest, version)]
+    shown = f"{dict(sorted(counts.items()))}; Pod Security {dict(levels)}; {len(seen)} objects"
     with capsys.disabled():
-        print(
-            f"\nKubernetes: {dict(sorted(counts.items()))}; Pod Security {dict(levels)}; {len(seen)} objects"
-        )  # noqa: T201
+        print(f"\nKubernetes: {shown}")  # noqa: T201
     assert wrong == []
     assert {
         category: counts[f"{category} converted"] >= least for category, least in FLOORS.items()
