@@ -1,0 +1,268 @@
+"""The log of a workload: of all its pods and of all lives of its container, as one.
+
+A kubelet keeps the log of a container's present and its last life, and of each only what was written since the log was rotated last. The
+API resumes at whole seconds: so reading begins a second early, and what is known is dropped by its exact time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.kinds import EVENT, POD, Manifest
+from conductor.adapters.kubernetes.log_lines import MICROSECOND, Lines
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
+from conductor.adapters.kubernetes.pod_status import Status, main_status, moment, state_of
+from conductor.adapters.kubernetes.sight import KEEPERS, Sight
+from conductor.adapters.kubernetes.states import Snapshot, states
+from conductor.domain.names import LABEL_WORKLOAD
+from conductor.domain.report import LogLine
+from conductor.domain.states import Phase, WorkloadState
+from conductor.errors import NotFoundError, RunError, UnreachableError
+
+EARLIER = timedelta(seconds=1)
+SILENCE = timedelta(seconds=60)
+"""After this a log that says nothing is opened anew: its connection may be dead."""
+PATIENCE = timedelta(seconds=30)
+"""So long a node that does not answer is borne."""
+LAST_LINES = timedelta(seconds=10)
+"""So long the last lines of what has ended may take to arrive."""
+TICK = timedelta(seconds=1)
+PAUSE = 0.5
+AHEAD = 1000
+"""Lines that are read before somebody takes them."""
+_PRECISION = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """One life of a container: its pod, and how often it had been started before."""
+
+    namespace: str
+    pod: str
+    uid: str
+    container: str
+    number: int
+    is_previous: bool
+    started_at: datetime | None
+
+
+async def read_log(
+    client: Client, sight: Sight, namespace: str, workload: str, *, since: datetime | None, follow: bool
+) -> AsyncGenerator[LogLine, None]:
+    """Yield the lines of a workload written strictly after `since`, as `ports.engine` says."""
+    source = (
+        _Following(client, sight, namespace, workload, since).lines()
+        if follow
+        else _read_now(client, sight, namespace, workload, since)
+    )
+    async with aclosing(source) as lines:
+        async for line in lines:
+            yield line
+
+
+def lives(pod: Manifest, container: str) -> list[Life]:
+    """List what a kubelet still has of a container: its last life and its present one, in their order."""
+    status = main_status(pod, container)
+    number = int(status.get("restartCount") or 0)
+    found = []
+    if number and _part(status, "lastState"):
+        found.append(_life(pod, status, number - 1, _part(status, "lastState"), is_previous=True))
+    if present := state_of(status, "running") or state_of(status, "terminated"):
+        found.append(_life(pod, status, number, present, is_previous=False))
+    return found
+
+
+def _life(pod: Manifest, status: Status, number: int, state: Status, *, is_previous: bool) -> Life:
+    metadata = pod["metadata"]
+    return Life(
+        namespace=metadata["namespace"],
+        pod=metadata["name"],
+        uid=metadata["uid"],
+        container=str(status["name"]),
+        number=number,
+        is_previous=is_previous,
+        started_at=moment(state.get("startedAt")),
+    )
+
+
+def _part(status: Status, key: str) -> Status:
+    return (status.get(key) or {}).get("terminated") or {}
+
+
+async def _read_now(
+    client: Client, sight: Sight, namespace: str, workload: str, since: datetime | None
+) -> AsyncGenerator[LogLine, None]:
+    name = kube_name(workload)
+    for pod in sorted(await sight.pods(namespace, name), key=_age):
+        for life in lives(pod, name):
+            async with aclosing(read_life(client, life, workload, since=since, follow=False)) as lines:
+                async for line in lines:
+                    yield line
+
+
+async def read_life(
+    client: Client, life: Life, workload: str, *, since: datetime | None, follow: bool
+) -> AsyncGenerator[LogLine, None]:
+    """Yield the lines of one life. What the kubelet does not have is empty; a gap is told as a line of its own."""
+    lines = Lines(workload, since=since)
+    parameters: dict[str, str | int | bool | None] = {
+        "container": life.container,
+        "timestamps": True,
+        "follow": follow and not life.is_previous,
+        "previous": life.is_previous,
+        "sinceTime": _whole_second(since - EARLIER) if since else None,
+    }
+    doing = f"reading the log of {workload}"
+    path = POD.path(life.namespace, life.pod, "log")
+    silence = SILENCE.total_seconds()
+    try:
+        async with client.stream(path, doing=doing, parameters=parameters, silence=silence) as answer:
+            async for chunk in answer.aiter_bytes():
+                unread = lines.first is None
+                ready = list(lines.feed(chunk))
+                if unread and (gap := _gap(life, workload, since, lines.first)):
+                    yield gap
+                for line in ready:
+                    yield line
+    except (NotFoundError, RunError):
+        return  # no such pod, or no such life of its container
+    for line in lines.rest():
+        yield line
+
+
+def _gap(life: Life, workload: str, since: datetime | None, first: datetime | None) -> LogLine | None:
+    """Tell of lines that a rotation took: what was known must still be there, else the log begins later than it should."""
+    if since is None or first is None or first <= since + _PRECISION:
+        return None
+    if life.started_at is None or life.started_at > since - EARLIER:
+        return None
+    text = f"[conductor] this log was rotated: lines between {since.isoformat()} and {first.isoformat()} may be missing"
+    return LogLine(
+        workload=workload, at=max(first - MICROSECOND, since + MICROSECOND), text=text, stream="stderr"
+    )
+
+
+@dataclass(slots=True)
+class _Following:
+    """Follows all pods of a workload at once, until it ends."""
+
+    client: Client
+    sight: Sight
+    namespace: str
+    workload: str
+    since: datetime | None
+    _arrived: asyncio.Queue[LogLine | BaseException | None] = field(
+        default_factory=lambda: asyncio.Queue(AHEAD)
+    )
+    _lives: dict[tuple[str, int], asyncio.Task[None]] = field(default_factory=dict)
+    _last: dict[str, datetime | None] = field(default_factory=dict)
+
+    async def lines(self) -> AsyncGenerator[LogLine, None]:
+        watching = asyncio.create_task(self._watch())
+        try:
+            while (line := await self._arrived.get()) is not None:
+                if isinstance(line, BaseException):
+                    raise line
+                yield line
+        finally:
+            tasks = [watching, *self._lives.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Follow each life of each pod once, and leave when nothing more is to come."""
+        ending: BaseException | None = None
+        try:
+            await self.sight.cluster.start(self.client)
+            async with aclosing(self.sight.cluster.changes(self.namespace, tick=TICK)) as changes:
+                async for _ in changes:
+                    pods = self._pods()
+                    for life in (life for pod in pods for life in lives(pod, self._name)):
+                        self._follow(life)
+                    if self._is_over(pods):
+                        break
+            if self._lives:
+                await asyncio.wait(self._lives.values(), timeout=LAST_LINES.total_seconds())
+        except Exception as error:  # noqa: BLE001 -- is raised where the lines are read
+            ending = error
+        await self._arrived.put(ending)
+
+    @property
+    def _name(self) -> str:
+        return kube_name(self.workload)
+
+    def _pods(self) -> list[Manifest]:
+        return sorted(self._of(self.sight.cluster.of(POD, self.namespace)), key=_age)
+
+    def _of(self, things: Sequence[Manifest]) -> list[Manifest]:
+        return [
+            thing
+            for thing in things
+            if (thing["metadata"].get("labels") or {}).get(LABEL_WORKLOAD) == self._name
+        ]
+
+    def _follow(self, life: Life) -> None:
+        if (life.uid, life.number) in self._lives:
+            return
+        before = [task for (uid, _), task in self._lives.items() if uid == life.uid]
+        self._lives[life.uid, life.number] = asyncio.create_task(self._pour(life, before))
+
+    async def _pour(self, life: Life, before: list[asyncio.Task[None]]) -> None:
+        if before:
+            await asyncio.wait(before)
+        try:
+            await self._pour_patiently(life)
+        except Exception as error:  # noqa: BLE001 -- is raised where the lines are read
+            await self._arrived.put(error)
+
+    async def _pour_patiently(self, life: Life) -> None:
+        """Read a life to its end, through silence and a short loss of its node."""
+        loop = asyncio.get_running_loop()
+        lost_since: float | None = None
+        while True:
+            opened, known = loop.time(), self._last.get(life.uid)
+            try:
+                return await self._pour_once(life)
+            except UnreachableError:
+                is_well = known != self._last.get(life.uid) or loop.time() - opened >= SILENCE.total_seconds()
+                lost_since = None if is_well else lost_since or opened
+                if lost_since is not None and loop.time() - lost_since > PATIENCE.total_seconds():
+                    raise
+            await asyncio.sleep(PAUSE)
+
+    async def _pour_once(self, life: Life) -> None:
+        since = self._last.get(life.uid) or self.since
+        async with aclosing(read_life(self.client, life, self.workload, since=since, follow=True)) as lines:
+            async for line in lines:
+                self._last[life.uid] = line.at
+                await self._arrived.put(line)
+
+    def _is_over(self, pods: Sequence[Manifest]) -> bool:
+        state = self._state(pods)
+        if state is None:
+            return True
+        if state.phase in (Phase.ENDED, Phase.SLEEPING):
+            return True
+        return state.phase is Phase.PENDING and state.reason is not None and not self._lives
+
+    def _state(self, pods: Sequence[Manifest]) -> WorkloadState | None:
+        cluster = self.sight.cluster
+        keepers = self._of([found for kind in KEEPERS for found in cluster.of(kind, self.namespace)])
+        snapshot = Snapshot(keepers=keepers, pods=pods, events=cluster.of(EVENT, self.namespace))
+        found: Mapping[str, WorkloadState] = states(snapshot, datetime.now(UTC))
+        return next(iter(found.values()), None)
+
+
+def _whole_second(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _age(pod: Manifest) -> tuple[str, str]:
+    metadata = pod["metadata"]
+    return str(metadata.get("creationTimestamp") or ""), str(metadata["name"])
