@@ -6,17 +6,19 @@ workflow library are imported when they are chosen, so that what needs neither a
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conductor.errors import ConflictError, StateError
+from conductor.errors import ConductorError, ConflictError, StateError
 
 if TYPE_CHECKING:
     from conductor.adapters.kubernetes.manifests.site import Site
@@ -43,25 +45,40 @@ def load_settings(state: Path | None = None) -> Settings:
 
 
 @asynccontextmanager
-async def reading(settings: Settings) -> AsyncIterator[App]:
-    """Give a world without durable execution; the engine is reached when first asked."""
+async def looking(settings: Settings) -> AsyncIterator[Engine]:
+    """Give the engine and nothing else, for whoever looks what is wrong: it may be the state folder."""
+    from conductor.adapters.secrets.embedded import EmbeddedSecrets
+
+    engine, _ = _engine(settings, EmbeddedSecrets())
+    try:
+        yield engine
+    finally:
+        await engine.aclose()
+
+
+@asynccontextmanager
+async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator[App]:
+    """Give a world without durable execution; the engine is reached when first asked, or `at_once`, beside all else."""
     from conductor import telemetry
     from conductor.adapters.evidence.folder import FolderEvidence
     from conductor.adapters.folder.forge import FolderForge
     from conductor.adapters.folder.git import Token
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
-    from conductor.adapters.stores.sql import SqlStore
     from conductor.adapters.system.clock import SystemClock
-    from conductor.domain.budget import Budget
-    from conductor.ports.world import World, install
 
     state = _make_folder(settings.state)
-    store = await SqlStore.open(state / "conductor.db")
-    telemetry.configure(level=settings.log, form=settings.log_format)
     token = settings.git_token
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
     engine, builder = _engine(settings, secrets)
+    meeting = asyncio.create_task(_meet(engine)) if at_once else None
+    await asyncio.to_thread(_import, _FOR_READING)
+    from conductor.adapters.stores.sql import SqlStore
+    from conductor.domain.budget import Budget
+    from conductor.ports.world import World, install
+
+    store = await SqlStore.open(state / "conductor.db")
+    telemetry.configure(level=settings.log, form=settings.log_format)
     world = World(
         engine=engine,
         builder=builder,
@@ -77,6 +94,9 @@ async def reading(settings: Settings) -> AsyncIterator[App]:
         yield App(settings=settings, world=world)
     finally:
         install(None)
+        if meeting:
+            meeting.cancel()
+            await asyncio.gather(meeting, return_exceptions=True)
         await engine.aclose()
         await store.aclose()
 
@@ -84,14 +104,31 @@ async def reading(settings: Settings) -> AsyncIterator[App]:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give a world in which workflows run. On leaving, what is not ended stays as it is, for whoever resumes it."""
-    from conductor import durable
+    async with reading(settings, at_once=True) as app:
+        await asyncio.to_thread(_import, _FOR_RUNNING)
+        from conductor import durable
 
-    async with reading(settings) as app:
         await durable.launch(settings.state)
         try:
             yield app
         finally:
             await durable.shutdown()
+
+
+_FOR_READING = ("conductor.adapters.stores.sql",)
+_FOR_RUNNING = ("conductor.durable.room", "conductor.durable.workflows")
+
+
+def _import(names: Sequence[str]) -> None:
+    """Import what takes a while, in a thread of its own: meanwhile the engine is started and answers."""
+    for name in names:
+        import_module(name)
+
+
+async def _meet(engine: Engine) -> None:
+    """Have the engine started and asked about itself; whoever needs it says what is wrong with it."""
+    with suppress(ConductorError):
+        await engine.namespaces()
 
 
 def renderers(instance: str = "conductor") -> tuple[Renderer, ...]:

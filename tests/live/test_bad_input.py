@@ -125,6 +125,15 @@ def test_an_engine_that_cannot_be_reached_is_no_run_and_a_wrong_address_is_a_mis
     assert problem["remedy"]
 
 
+def test_files_that_are_wrong_are_said_where_there_is_no_engine(tmp_path: Path, desk: Desk):
+    folder = repository(tmp_path / "app", "redis:7")
+    (folder / ".conductor.yaml").write_text("version: 1\nstuck: {}\n")
+    done = desk.says("run", str(folder), DOCKER_HOST="unix:///nowhere/engine.sock")
+    assert done.returncode == 2
+    assert "stuck" in done.stderr
+    assert json.loads(desk.says("runs", "list", "--json", DOCKER_HOST="").stdout) == []
+
+
 @pytest.mark.parametrize(
     ("location", "said"),
     [
@@ -271,6 +280,17 @@ def test_a_full_disk_is_said_before_anything_starts(tmp_path: Path, small_disk: 
     assert done.returncode == 3
     assert "the disk is full" in done.stderr
     assert "Free some space" in done.stderr
+
+
+def test_doctor_looks_on_when_the_disk_is_full(small_disk: Path):
+    desk = Desk(small_disk / "state", {**os.environ, "CONDUCTOR_ENGINE": "fake"})
+    fill(small_disk)
+    done = desk.says("doctor", "--json")
+    looked_at = {one["subject"]: one for one in json.loads(done.stdout)}
+    assert done.returncode == 3
+    assert (looked_at["records"]["ok"], looked_at["engine"]["ok"]) == (False, True)
+    assert "No space left" in looked_at["records"]["detail"]
+    assert "Free disk space" in looked_at["records"]["remedy"]
 
 
 @pytest.mark.engine

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.ports.engine import Engine
     from conductor.settings import Settings
 
 T = TypeVar("T")
@@ -51,6 +52,20 @@ def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     async def inside() -> T:
         async with bootstrap.running(_settings(session_of(context))) as app:
             return await work(app)
+
+    return asyncio.run(inside())
+
+
+def looking(context: typer.Context, work: Callable[[Settings, Engine], Awaitable[T]]) -> T:
+    """Do what needs the engine at most, and bears that the state folder cannot be used."""
+    import asyncio
+
+    from conductor import bootstrap
+
+    async def inside() -> T:
+        settings = _settings(session_of(context))
+        async with bootstrap.looking(settings) as engine:
+            return await work(settings, engine)
 
     return asyncio.run(inside())
 

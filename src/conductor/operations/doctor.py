@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from conductor.ports.engine import Diagnosis
-from conductor.ports.world import World
+from conductor.ports.engine import Diagnosis, Engine
 
 _LEAST_FREE_BYTES = 2 * 1024**3
+_AS_MUCH_AS_A_STEP_WRITES = bytes(64 * 1024)
 _OLDEST_GIT = (2, 30)
 _OLDEST_PYTHON = (3, 11)
 
 
-async def doctor(world: World, *, state: Path) -> Sequence[Diagnosis]:
+async def doctor(engine: Engine, *, state: Path) -> Sequence[Diagnosis]:
     """Return one line for each thing looked at. Never raises for what it finds."""
     return [
         _python(),
         await _git(),
         _disk(state),
-        *await world.engine.diagnose(),
+        await asyncio.to_thread(_records, state),
+        *await engine.diagnose(),
     ]
 
 
@@ -48,8 +51,26 @@ async def _git() -> Diagnosis:
 
 
 def _disk(state: Path) -> Diagnosis:
-    free = shutil.disk_usage(state).free
+    free = shutil.disk_usage(_nearest(state)).free
     ok = free >= _LEAST_FREE_BYTES
     detail = f"{free / 1024**3:.1f} GiB free for {state}"
     remedy = "" if ok else "Free some space: `conductor stacks list`, then delete what nobody looks at."
     return Diagnosis(subject="disk", ok=ok, detail=detail, remedy=remedy)
+
+
+def _records(state: Path) -> Diagnosis:
+    """Write where the records are: a full disk, or one that may only be read, stops every run."""
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(state)) as file:
+            file.write(_AS_MUCH_AS_A_STEP_WRITES)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        remedy = "Free disk space, or name another state folder (--state or CONDUCTOR_STATE)."
+        return Diagnosis(subject="records", ok=False, detail=f"{state}: {error.strerror}", remedy=remedy)
+    return Diagnosis(subject="records", ok=True, detail=f"can be written in {state}")
+
+
+def _nearest(state: Path) -> Path:
+    """Return the state folder, or what is there above it before the first run."""
+    return next(place for place in (state, *state.absolute().parents) if place.is_dir())

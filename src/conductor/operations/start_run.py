@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import getpass
 import secrets as randomness
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from conductor.compose.reader import Checkout
 from conductor.domain.event import Event, Kind
-from conductor.domain.names import ALPHABET, run_id
+from conductor.domain.names import ALPHABET, run_id, slug
 from conductor.domain.run import Cleanup, Run, Source, Stage, Status
 from conductor.domain.verdict import Outcome, Reason, Verdict
 from conductor.durable import Handle, Workflow, executor, is_alive, retrieve, start, status_of
 from conductor.durable import resume as take_over
-from conductor.errors import ConductorError, ConflictError, NotFoundError
+from conductor.errors import ConductorError, ConflictError, NotFoundError, UnreachableError
+from conductor.plan.blueprint import draw_up
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
 from conductor.reports.judge import broken
 from conductor.steps.place import find_blueprint, secrets_at_hand
+from conductor.steps.read_plan import trusted_plan
 from conductor.workflows.integration_test import integration_test
 from conductor.workflows.rerun import rerun
 from conductor.workflows.teardown import teardown
@@ -44,10 +48,16 @@ class RunRequest:
 async def request(world: World, asked: RunRequest) -> Run:
     """Accept it: pin the commit, name the run, record it. Nothing runs yet. UnreachableError where no engine answers.
 
+    Where none does and the repository's files are wrong, that is said: it is the first to be mended (ConfigurationError).
+
     The same request again, where an earlier one was cut off, is that run: `start` goes on with it.
     """
     source = await world.forge.resolve(asked.location, asked.ref)
-    await _reach_engine(world)
+    try:
+        await _reach_engine(world)
+    except UnreachableError:
+        await _refuse_what_is_wrong(world, asked, source)
+        raise
     if (cut_off := await _find_cut_off(world, asked, source)) is not None:
         return cut_off
     repository = repository_name(source.location)
@@ -168,6 +178,21 @@ def _teardown_id(run: Run) -> str:
 async def _reach_engine(world: World) -> None:
     """Raise what is in the way where nothing could run at all: said at once, before a run is on record."""
     await world.engine.namespaces()
+
+
+async def _refuse_what_is_wrong(world: World, asked: RunRequest, source: Source) -> None:
+    """Raise what is wrong with the repository's files, read as a run would read them."""
+    with tempfile.TemporaryDirectory(prefix="conductor-") as folder:
+        checkout = Path(folder) / "checkout"
+        await world.forge.clone(source, checkout)
+        draw_up(
+            Checkout(checkout),
+            name=slug(repository_name(source.location)),
+            trusted=await trusted_plan(source),
+            variables=dict(asked.variables),
+            environment=asked.environment,
+            engine=world.engine,
+        )
 
 
 async def _latest_interrupted(world: World) -> RunRow | None:

@@ -7,7 +7,7 @@ from conductor.domain.blueprint import Blueprint
 from conductor.domain.event import Kind
 from conductor.domain.names import slug
 from conductor.domain.plan import PLAN_FILE, Plan
-from conductor.domain.run import Run
+from conductor.domain.run import Run, Source
 from conductor.durable import step
 from conductor.plan.blueprint import draw_up
 from conductor.plan.read import read_trusted_plan
@@ -20,7 +20,7 @@ from conductor.steps.tell import tell
 async def read_plan(run: Run) -> Blueprint:
     """Draw the blueprint up and ask the engine whether it can do all of it."""
     world = the_world()
-    trusted = await trusted_plan(run)
+    trusted = await trusted_plan(run.source)
     blueprint = draw_up(
         Checkout(checkout_of(run)),
         name=slug(run.repository),
@@ -35,9 +35,9 @@ async def read_plan(run: Run) -> Blueprint:
     return blueprint
 
 
-async def trusted_plan(run: Run) -> Plan | None:
+async def trusted_plan(source: Source) -> Plan | None:
     """Read the default branch's file: what is security's business is taken from there and nowhere else."""
-    file = await the_world().forge.trusted_file(run.source, PLAN_FILE)
+    file = await the_world().forge.trusted_file(source, PLAN_FILE)
     if file.text is None:
         return None
     label = f"{PLAN_FILE} ({file.branch})" if file.branch else PLAN_FILE

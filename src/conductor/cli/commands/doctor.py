@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from conductor.cli.commands.options import AsJson
-from conductor.cli.session import reading
+from conductor.cli.session import looking
 
 NOT_WELL = 3
 
@@ -19,7 +19,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     from conductor.cli.tables import diagnoses_table
     from conductor.operations.doctor import doctor as look
 
-    found = reading(context, lambda app: look(app.world, state=app.settings.state))
+    found = looking(context, lambda settings, engine: look(engine, state=settings.state))
     if as_json:
         print_json(found)
     else:
