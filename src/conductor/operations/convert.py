@@ -11,6 +11,7 @@ from conductor.compose.reader import Checkout
 from conductor.domain.account import Entry
 from conductor.domain.names import slug
 from conductor.domain.plan import DEFAULT_COMPOSE, PLAN_FILE, Plan
+from conductor.domain.stack import Stack
 from conductor.errors import NotFoundError, Problem
 from conductor.plan.blueprint import draft, read_own_plan
 from conductor.plan.draft import Draft
@@ -40,6 +41,7 @@ class Conversion:
     engine: str
     namespace: str
     files: tuple[str, ...]
+    stack: Stack
     objects: Sequence[Mapping[str, object]]
     account: tuple[Entry, ...]
     mistakes: tuple[Problem, ...] = ()
@@ -63,6 +65,7 @@ def convert(request: ConvertRequest, *, engine: str, engines: Sequence[Renderer]
         engine=engine,
         namespace=namespace,
         files=tuple(files),
+        stack=drafted.stack,
         objects=() if mistakes else renderer.render(place, drafted.stack, drafted.jobs),
         account=drafted.account(engines),
         mistakes=mistakes,
