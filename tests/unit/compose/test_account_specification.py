@@ -24,8 +24,8 @@ NAMED = {
     "web.env": "A=b\n",
 }
 """The files that the generated compose files name."""
-NO_COMMAND = "a hook needs its `command`"
-"""The schema lets it be null, and has it required."""
+WRONG_ALL_THE_SAME = {"a hook needs its `command`", "`pid` has no value"}
+"""The schema lets both be null: the first is required besides, and docker-compose 2.40 panics at the second."""
 
 
 def written(folder: Path, file: dict[str, Any]) -> str:
@@ -44,7 +44,7 @@ def test_every_form_of_every_property_is_in_the_account(tmp_path: Path, capsys: 
         made = convert(ConvertRequest(folder=tmp_path), engine="docker", engines=ENGINES)
         own = [entry for entry in made.account if entry.file == "compose.yaml"]
         assert {(entry.line, entry.column) for entry in own} >= key_places(text), name
-        assert all(problem.message == NO_COMMAND for problem in made.mistakes), (name, made.mistakes)
+        assert all(problem.message in WRONG_ALL_THE_SAME for problem in made.mistakes), (name, made.mistakes)
         tally["files"] += 1
         for entry in own:
             refusals = [found for engine in ENGINES if (found := entry.refusal_on(engine.name))]
