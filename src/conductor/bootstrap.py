@@ -71,34 +71,30 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
     engine, builder = _engine(settings, secrets)
-    meeting = asyncio.create_task(_meet(engine)) if at_once else None
-    await asyncio.to_thread(_import, _FOR_READING)
-    from conductor.adapters.stores.sql import SqlStore
-    from conductor.domain.budget import Budget
-    from conductor.ports.world import World, install
+    async with _met(engine, at_once=at_once):
+        await asyncio.to_thread(_import, _FOR_READING)
+        from conductor.adapters.stores.sql import SqlStore
+        from conductor.domain.budget import Budget
+        from conductor.ports.world import World, install
 
-    store = await SqlStore.open(state / "conductor.db")
-    telemetry.configure(level=settings.log, form=settings.log_format)
-    world = World(
-        engine=engine,
-        builder=builder,
-        forge=forge,
-        store=store,
-        evidence=FolderEvidence(state),
-        secrets=secrets,
-        clock=SystemClock(),
-        budget=Budget(namespaces=settings.max_stacks),
-    )
-    install(world)
-    try:
-        yield App(settings=settings, world=world)
-    finally:
-        install(None)
-        if meeting:
-            meeting.cancel()
-            await asyncio.gather(meeting, return_exceptions=True)
-        await engine.aclose()
-        await store.aclose()
+        store = await SqlStore.open(state / "conductor.db")
+        telemetry.configure(level=settings.log, form=settings.log_format)
+        world = World(
+            engine=engine,
+            builder=builder,
+            forge=forge,
+            store=store,
+            evidence=FolderEvidence(state),
+            secrets=secrets,
+            clock=SystemClock(),
+            budget=Budget(namespaces=settings.max_stacks),
+        )
+        install(world)
+        try:
+            yield App(settings=settings, world=world)
+        finally:
+            install(None)
+            await store.aclose()
 
 
 @asynccontextmanager
@@ -125,9 +121,21 @@ def _import(names: Sequence[str]) -> None:
         import_module(name)
 
 
+@asynccontextmanager
+async def _met(engine: Engine, *, at_once: bool) -> AsyncIterator[None]:
+    """Have the engine started and asked about itself beside what is done inside; let go of it afterwards."""
+    meeting = asyncio.create_task(_meet(engine)) if at_once else None
+    try:
+        yield
+    finally:
+        if meeting:
+            meeting.cancel()
+            await asyncio.gather(meeting, return_exceptions=True)
+        await engine.aclose()
+
+
 async def _meet(engine: Engine) -> None:
-    """Have the engine started and asked about itself; whoever needs it says what is wrong with it."""
-    with suppress(ConductorError):
+    with suppress(ConductorError):  # whoever needs it says what is wrong with it
         await engine.namespaces()
 
 
