@@ -24,7 +24,11 @@ _PART = re.compile(r"(<!-- made of the code: (\w+) -->\n).*?(<!-- end -->)", re.
 _OWN: Mapping[str, str] = {
     "services.*.build": "the build of the image",
     "services.*.configs": "Conductor copies it into the container",
+    "services.*.secrets": "Conductor copies it into the container",
     "configs": "Conductor copies it into the container",
+    "configs.*": "Conductor copies it into the container",
+    "networks": "a single network is that of the namespace",
+    "services.*.deploy.resources.reservations": "Docker reserves no processors, with Compose neither",
     "services.*.depends_on": "Conductor starts, waits and stops in this order",
     "services.*.links": "Conductor starts in this order",
     "services.*.healthcheck": "Conductor runs health checks itself",
@@ -109,7 +113,11 @@ def _note(place: str) -> str:
 
 def _own(place: str) -> str:
     """Say what Conductor does itself, where an engine is told nothing."""
-    return next((text for start, text in _OWN.items() if place.startswith(start)), "")
+    return next((text for start, text in _OWN.items() if place == start or _is_below(place, start)), "")
+
+
+def _is_below(place: str, start: str) -> bool:
+    return "." in start and place.startswith((f"{start}.", f"{start}["))
 
 
 def _example(place: str) -> str:

@@ -194,8 +194,8 @@ SAMPLES: Mapping[str, tuple[str, str]] = {
         "healthcheck: {test: [CMD, look]}",
     ),
     "services.*.healthcheck.start_interval": (
-        "healthcheck: {test: [CMD, look], start_interval: 1s}",
-        "healthcheck: {test: [CMD, look]}",
+        "healthcheck: {test: [CMD, look], start_period: 9s, start_interval: 1s}",
+        "healthcheck: {test: [CMD, look], start_period: 9s}",
     ),
     "services.*.healthcheck.start_period": (
         "healthcheck: {test: [CMD, look], start_period: 1s}",
@@ -268,11 +268,20 @@ SAMPLES: Mapping[str, tuple[str, str]] = {
     "services.*.restart": ("restart: always", NOTHING),
     "services.*.scale": ("scale: 2", NOTHING),
     "services.*.secrets": ("secrets: [s]", NOTHING),
-    "services.*.secrets[].gid": ("secrets: [{source: s, gid: '1'}]", "secrets: [s]"),
-    "services.*.secrets[].mode": ("secrets: [{source: s, mode: 0400}]", "secrets: [s]"),
+    "services.*.secrets[].gid": (
+        "services: {web: {image: app, secrets: [{source: s, gid: '1'}]}}\nsecrets: {s: {environment: NAME}}",
+        "services: {web: {image: app, secrets: [s]}}\nsecrets: {s: {environment: NAME}}",
+    ),
+    "services.*.secrets[].mode": (
+        "services: {web: {image: app, secrets: [{source: s, mode: 0400}]}}\nsecrets: {s: {environment: NAME}}",
+        "services: {web: {image: app, secrets: [s]}}\nsecrets: {s: {environment: NAME}}",
+    ),
     "services.*.secrets[].source": ("secrets: [{source: s}]", NOTHING),
     "services.*.secrets[].target": ("secrets: [{source: s, target: x}]", "secrets: [s]"),
-    "services.*.secrets[].uid": ("secrets: [{source: s, uid: '1'}]", "secrets: [s]"),
+    "services.*.secrets[].uid": (
+        "services: {web: {image: app, secrets: [{source: s, uid: '1'}]}}\nsecrets: {s: {environment: NAME}}",
+        "services: {web: {image: app, secrets: [s]}}\nsecrets: {s: {environment: NAME}}",
+    ),
     "services.*.security_opt": ("security_opt: ['no-new-privileges:true']", NOTHING),
     "services.*.shm_size": ("shm_size: 1m", NOTHING),
     "services.*.stdin_open": ("stdin_open: true", NOTHING),
