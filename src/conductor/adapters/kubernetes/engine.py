@@ -5,17 +5,28 @@ A namespace is a namespace; its lease is an annotation on it. What keeps a servi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from conductor.adapters.kubernetes import execution, namespaces, sleeping
+from conductor.adapters.kubernetes import (
+    archives,
+    diagnosis,
+    execution,
+    namespaces,
+    sleeping,
+    terminal,
+    trials,
+)
 from conductor.adapters.kubernetes.applying import Applying
 from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.collect import Collection
 from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.filling import Fillers
+from conductor.adapters.kubernetes.logs import read_log
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.adapters.kubernetes.port_forward import Forwards
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 from conductor.adapters.kubernetes.sight import Sight
 from conductor.domain.lease import Lease, NamespaceInfo
@@ -35,6 +46,8 @@ class KubernetesEngine(KubernetesRenderer):
         self._connection = connection
         self._sight = Sight(connection, instance=site.instance)
         self._applying = Applying(sight=self._sight, site=site, secrets=secrets)
+        self._collection = Collection(connection)
+        self._forwards = Forwards()
 
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Make the namespace with its mark, then its bounds."""
@@ -45,8 +58,10 @@ class KubernetesEngine(KubernetesRenderer):
         await self._applying.apply(await self._client(), place, stack, service)
 
     async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
-        """Start the job beside the stack, or adopt it."""
+        """Start the job beside the stack, or adopt it; from now on what it leaves is listened for."""
         await self._applying.start_job(await self._client(), place, stack, job)
+        if job.reports or job.artifacts:
+            self._collection.follow(place.namespace, kube_name(job.workload.name))
 
     async def stop(self, place: Place, workload: str, *, grace: timedelta) -> None:
         """End a workload, and remember that it was us. Its own grace counts: a pod's cannot be changed."""
@@ -73,6 +88,66 @@ class KubernetesEngine(KubernetesRenderer):
         """Return the states now."""
         return await self._sight.states(place.namespace)
 
+    async def logs(
+        self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False
+    ) -> AsyncGenerator[LogLine]:
+        """Yield the lines of a workload, of all its pods and restarts."""
+        lines = read_log(
+            await self._client(), self._sight, place.namespace, workload, since=since, follow=follow
+        )
+        async with aclosing(lines):
+            async for line in lines:
+                yield line
+
+    async def exec(
+        self,
+        place: Place,
+        workload: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: timedelta | None = None,
+    ) -> ExecResult:
+        """Run a command in the newest running pod of the workload."""
+        client = await self._client()
+        target = await execution.running(client, place.namespace, workload)
+        return await execution.execute(client, target, command, stdin=stdin, timeout=timeout)
+
+    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:
+        """Run a command with this process's terminal."""
+        client = await self._client()
+        target = await execution.running(client, place.namespace, workload)
+        return await terminal.attach(client, target, command, tty=tty)
+
+    async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:
+        """Unpack an archive in the running container of the workload."""
+        client = await self._client()
+        target = await execution.running(client, place.namespace, workload)
+        await archives.copy_in(client, target, path, archive)
+
+    async def copy_out(self, place: Place, workload: str, path: str) -> AsyncGenerator[bytes]:
+        """Yield an archive of a path of the running workload."""
+        client = await self._client()
+        target = await execution.running(client, place.namespace, workload)
+        async with aclosing(archives.copy_out(client, target, path)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes]:
+        """Yield an archive of what the job's globs match."""
+        async with aclosing(self._collection.collect(place, job)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def url_of(self, place: Place, service: str, port: int) -> str:
+        """Return an address on this machine that leads to the port, as long as this process lives."""
+        client = await self._client()
+
+        async def find() -> execution.Target:
+            return await execution.running(client, place.namespace, service)
+
+        return await self._forwards.address(client, (place.namespace, service, port), find)
+
     async def sleep(self, place: Place) -> None:
         """Stop all that is not finished, and remember that it sleeps."""
         await sleeping.sleep(await self._client(), self._sight, place.namespace)
@@ -93,10 +168,22 @@ class KubernetesEngine(KubernetesRenderer):
         """Remove a namespace, and return once it is gone."""
         count = await namespaces.delete(await self._client(), self._sight, namespace)
         self._applying.forget(namespace)
+        self._collection.forget(namespace)
+        await self._forwards.forget(namespace)
         return count
+
+    async def diagnose(self) -> Sequence[Diagnosis]:
+        """Look at the cluster for `doctor`, and try out what can only be tried."""
+        found = [line async for line in diagnosis.look(self._connection, self.site)]
+        if all(line.ok for line in found if line.subject in ("cluster", "rights")):
+            client = await self._client()
+            found += [line async for line in trials.try_out(self, client, self.site)]
+        return found
 
     async def aclose(self) -> None:
         """Let go of watches and connections."""
+        await self._forwards.aclose()
+        await self._collection.aclose()
         await self._sight.aclose()
         await self._connection.aclose()
 

@@ -43,7 +43,9 @@ def failures(events: Sequence[Manifest], name: str) -> int:
 def last_failure(events: Sequence[Manifest], name: str) -> str:
     """Return what the check said the last time that it failed."""
     said = [str(event.get("message") or "") for event in _of_check(events, name)]
-    return said[-1].partition("probe failed:")[2].strip() or said[-1] if said else ""
+    if not said:
+        return ""
+    return said[-1].partition("probe failed:")[2].strip() or said[-1].rstrip(": ")
 
 
 def _of_check(events: Sequence[Manifest], name: str) -> list[Manifest]:

@@ -21,12 +21,13 @@ REFUSED_BY_NODE = ("OutOf", "NodeAffinity", "UnexpectedAdmissionError", "NodePor
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a time of Kubernetes (RFC 3339); None for none.
+    """Read a time of Kubernetes (RFC 3339); None for none, which containerd writes as the year 1970 where nothing was started.
 
     >>> moment("2026-11-23T13:18:08Z").isoformat()
     '2026-11-23T13:18:08+00:00'
+    >>> moment("1970-01-01T00:00:00Z")
     """
-    return datetime.fromisoformat(text) if text else None
+    return None if not text or text.startswith(("1970-", "0001-")) else datetime.fromisoformat(text)
 
 
 def main_status(pod: Manifest, name: str) -> Status:

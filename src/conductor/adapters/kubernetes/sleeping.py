@@ -13,8 +13,16 @@ from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.kinds import JOB, POD, Kind, Manifest
 from conductor.adapters.kubernetes.pod_status import is_leaving, is_over
 from conductor.adapters.kubernetes.sight import Sight
-from conductor.adapters.kubernetes.states import ASLEEP, STOPPED, is_asleep, is_finished, wanted_pods
+from conductor.adapters.kubernetes.states import (
+    ASLEEP,
+    STOPPED,
+    is_asleep,
+    is_finished,
+    name_of,
+    wanted_pods,
+)
 from conductor.domain.names import LABEL_WORKLOAD
+from conductor.domain.states import Phase
 from conductor.errors import ConductorError, NotFoundError
 
 PATIENCE = timedelta(seconds=60)
@@ -60,11 +68,13 @@ async def _end(client: Client, pod: Manifest) -> None:
 
 
 async def sleep(client: Client, sight: Sight, namespace: str) -> None:
-    """Stop all that is not finished, and return once nothing runs."""
-    keepers = [(kind, keeper) for kind, keeper in await sight.keepers(namespace) if not is_finished(keeper)]
-    going = [(kind, keeper) for kind, keeper in keepers if not is_asleep(keeper) and not _was_stopped(keeper)]
-    pods = await sight.pods(namespace)
-    going = [(kind, keeper) for kind, keeper in going if not _has_ended(kind, keeper, pods)]
+    """Stop all that has not ended, and return once nothing runs."""
+    found = await sight.states(namespace)
+    going = [
+        (kind, keeper)
+        for kind, keeper in await sight.keepers(namespace)
+        if (state := found.get(name_of(keeper))) and state.phase in (Phase.PENDING, Phase.RUNNING)
+    ]
     await asyncio.gather(*(_put_to_sleep(client, sight, kind, keeper) for kind, keeper in going))
     asleep = {keeper["metadata"]["labels"][LABEL_WORKLOAD] for _, keeper in going}
     await _until_ended(client, sight, namespace, asleep)
@@ -118,17 +128,3 @@ async def _take_away(client: Client, pod: Manifest) -> None:
         await client.delete(POD, metadata["name"], metadata["namespace"], grace=AT_ONCE, uid=metadata["uid"])
     except ConductorError:
         return
-
-
-def _was_stopped(keeper: Manifest) -> bool:
-    return STOPPED in (keeper["metadata"].get("annotations") or {})
-
-
-def _has_ended(kind: Kind, keeper: Manifest, pods: object) -> bool:
-    """Tell whether a Job's only pods have ended though the Job itself does not say so yet."""
-    if kind is not JOB or not isinstance(pods, list | tuple):
-        return False
-    label = keeper["metadata"]["labels"].get(LABEL_WORKLOAD)
-    its_own = [pod for pod in pods if pod["metadata"]["labels"].get(LABEL_WORKLOAD) == label]
-    retries = int(keeper["spec"].get("backoffLimit", 0))
-    return bool(its_own) and not retries and all(is_over(pod) for pod in its_own)

@@ -93,13 +93,20 @@ def states(snapshot: Snapshot, now: datetime) -> States:
         label = _labels(keeper).get(LABEL_WORKLOAD)
         if not label:
             continue
-        name = (keeper["metadata"].get("annotations") or {}).get(NAME) or label
+        name = name_of(keeper)
         pods = [pod for pod in snapshot.pods if _labels(pod).get(LABEL_WORKLOAD) == label]
         workload = _Workload(
             name=name, container=label, keeper=keeper, pods=pods, events=events, claims=claims, now=now
         )
         found[name] = _state(workload)
     return dict(sorted(found.items()))
+
+
+def name_of(keeper: Manifest) -> str:
+    """Return the name that a workload has in its file."""
+    return str(
+        (keeper["metadata"].get("annotations") or {}).get(NAME) or _labels(keeper).get(LABEL_WORKLOAD) or ""
+    )
 
 
 def is_finished(keeper: Manifest) -> bool:

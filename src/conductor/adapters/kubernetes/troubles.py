@@ -220,7 +220,10 @@ def _waited(pod: Manifest, now: datetime) -> timedelta:
 
 def _memory(pod: Manifest, name: str) -> str:
     limit = ((main_container(pod, name).get("resources") or {}).get("limits") or {}).get("memory")
-    return f"out of memory: the limit is {limit}" if limit else "out of memory"
+    if not limit:
+        return "out of memory"
+    shown = f"{int(limit) / 2**20:.0f} MiB" if str(limit).isdecimal() else limit
+    return f"out of memory: the limit is {shown}"
 
 
 def _program(text: str) -> str:

@@ -48,7 +48,8 @@ class KindWatch:
         self._told = told
         self._objects: dict[str, dict[str, Manifest]] = defaultdict(dict)
         self.keeps: Belongs = lambda _: True
-        self.lists = 0
+        self._at = ""
+        """The version up to which all is known."""
         self.lost_since: float | None = None
         self.problem: ConductorError | None = None
 
@@ -60,43 +61,45 @@ class KindWatch:
         """Know an object: one that came by the watch, or that this process has just written."""
         namespace, name = _address(found)
         known = self.of(namespace).get(name)
-        if not self.keeps(found) or (known is not None and _version(known) > _version(found)):
+        if not self.keeps(found) or (known is not None and _version(known) >= _version(found)):
             return
         found["metadata"].pop("managedFields", None)
         self._objects[namespace][name] = found
         self._told(namespace)
 
-    async def fill(self) -> str:
-        """List anew, notice what is gone, and return the version from which to watch."""
+    async def fill(self) -> None:
+        """List anew, and notice what is gone."""
         listing: Listing = await self._client.list(self.kind, labels=self._labels, fields=self._fields)
-        self.lists += 1
         there = {_address(found) for found in listing.items}
         for namespace, name in list(self._known()):
             if (namespace, name) not in there and not _is_younger(self.of(namespace)[name], listing.version):
                 self._forget(namespace, name)
         for found in listing.items:
             self.saw(found)
-        return listing.version
+        self._at = listing.version
 
-    async def run(self, version: str) -> None:
-        """Watch from a version, for ever."""
+    async def run(self) -> None:
+        """Watch from where all is known, for ever."""
         tries = 0
         while True:
             try:
-                version = await self._follow(version or await self.fill())
+                if not self._at:
+                    await self.fill()
+                await self._follow()
                 tries, self.lost_since, self.problem = 0, None, None
             except ConductorError as error:
-                version = "" if isinstance(error, ExpiredError | SilentError) or self._is_old() else version
+                if isinstance(error, ExpiredError | SilentError) or self._is_old():
+                    self._at = ""
                 self._lost(error)
                 await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
-    async def _follow(self, version: str) -> str:
-        """Watch until the server ends the request; return the version to go on from."""
+    async def _follow(self) -> None:
+        """Watch until the server ends the request."""
         parameters: Parameters = {
             "watch": True,
             "allowWatchBookmarks": True,
-            "resourceVersion": version,
+            "resourceVersion": self._at,
             "timeoutSeconds": int(ONE_REQUEST.total_seconds()),
             "labelSelector": selector(self._labels),
             "fieldSelector": selector(self._fields),
@@ -108,10 +111,9 @@ class KindWatch:
             self.lost_since, self.problem = None, None
             self._told("")
             async for event in _events(answer.aiter_bytes()):
-                version = self._take(event, version)
-        return version
+                self._take(event)
 
-    def _take(self, event: Manifest, version: str) -> str:
+    def _take(self, event: Manifest) -> None:
         found = event["object"]
         match event["type"]:
             case "ERROR":
@@ -120,7 +122,7 @@ class KindWatch:
                 self._was_deleted(found)
             case "ADDED" | "MODIFIED":
                 self.saw(found)
-        return str((found.get("metadata") or {}).get("resourceVersion") or version)
+        self._at = str((found.get("metadata") or {}).get("resourceVersion") or self._at)
 
     def _was_deleted(self, found: Manifest) -> None:
         """Forget it, unless another of its name is known already."""
@@ -176,14 +178,11 @@ class Cluster:
                 watches[kind].keeps = belongs
             self._watches = watches
             try:
-                versions = await asyncio.gather(*(watch.fill() for watch in watches.values()))
+                await asyncio.gather(*(watch.fill() for watch in watches.values()))
             except BaseException:
                 self._watches = {}
                 raise
-            self._tasks = [
-                asyncio.create_task(watch.run(version))
-                for watch, version in zip(watches.values(), versions, strict=True)
-            ]
+            self._tasks = [asyncio.create_task(watch.run()) for watch in watches.values()]
 
     def keeps(self, kind: Kind, belongs: Belongs) -> None:
         """Remember only those objects of a kind, where no label tells them apart."""
