@@ -29,13 +29,15 @@ _ESCAPES = {
 }
 
 
-def parse_dotenv(content: bytes, *, file: str, substitution: Substitution) -> dict[str, Text | None]:
+def parse_dotenv(
+    content: bytes, *, file: str, substitution: Substitution, earlier: Mapping[str, Text] | None = None
+) -> dict[str, Text | None]:
     """Read an env file; None is a name without a value, to be taken from around. Raises `ConfigurationError`."""
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ConfigurationError([Problem(file=file, message="this is no UTF-8 text")]) from None
-    return _Reader(text, file, substitution).read()
+    return _Reader(text, file, substitution, earlier or {}).read()
 
 
 def parse_raw(content: bytes, *, file: str) -> dict[str, Text | None]:
@@ -53,12 +55,13 @@ class _Reader:
     text: str
     file: str
     substitution: Substitution
+    earlier: Mapping[str, Text]
     at: int = 0
     values: dict[str, Text | None] = field(default_factory=dict)
 
     def read(self) -> dict[str, Text | None]:
         around = self.substitution.find
-        self.substitution.find = _first_of(around, self.values)
+        self.substitution.find = _first_of(around, self.values, self.earlier)
         try:
             while self._skip_blank():
                 self._pair()
@@ -103,8 +106,7 @@ class _Reader:
         if end >= len(self.text):
             raise self._problem(start, "a quoted value is never closed", f"Close it with {quote}.")
         raw = self.text[start + 1 : end]
-        rest = self.text.find("\n", end)
-        self.at = len(self.text) if rest < 0 else rest
+        self.at = end + 1
         return raw if quote == "'" else self._interpolated(_unescape(raw), start)
 
     def _interpolated(self, raw: str, start: int) -> Text:
@@ -120,10 +122,10 @@ class _Reader:
         )
 
 
-def _first_of(around: Find, own: Mapping[str, Text | None]) -> Find:
+def _first_of(around: Find, *others: Mapping[str, Text | None] | Mapping[str, Text]) -> Find:
     def find(name: str) -> Text | None:
-        value = around(name)
-        return own.get(name) if value is None else value
+        values = (around(name), *(other.get(name) for other in others))
+        return next((value for value in values if value is not None), None)
 
     return find
 

@@ -5,8 +5,11 @@ Law: a secret of the plan is there by name only, and only where the plan says th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from conductor.compose.context import Context
 from conductor.compose.findings import MistakeError
+from conductor.compose.interpolate import Variables
 from conductor.compose.node import Node, Text
 from conductor.compose.paths import repository_file
 from conductor.compose.values import boolean, mapping, sequence, text
@@ -14,14 +17,18 @@ from conductor.compose.values import boolean, mapping, sequence, text
 
 def read_environment(name: str, service: Node, context: Context) -> dict[str, Text]:
     """Read both attributes. A variable without a value that nobody gives is absent, as in Compose."""
-    made: dict[str, Text] = {}
     env_file, environment = service.get("env_file"), service.get("environment")
-    for item in sequence(env_file) if env_file else []:
-        with context.findings.catching():
-            made |= _from_file(name, item, context)
+    own: dict[str, Text | None] = {}
     for key, node in mapping(environment).items() if environment else ():
         with context.findings.catching():
-            _set(made, _name(node, key), _value(name, key, node, context))
+            own[_name(node, key)] = _value(name, key, node, context)
+    said = {key: value for key, value in own.items() if value is not None}
+    made: dict[str, Text] = {}
+    for item in sequence(env_file) if env_file else []:
+        with context.findings.catching():
+            made |= _from_file(name, item, context, context.variables.under(said), made)
+    for key, value in own.items():
+        _set(made, key, value)
     return made
 
 
@@ -40,7 +47,9 @@ def _set(made: dict[str, Text], key: str, value: Text | None) -> None:
         made[key] = value
 
 
-def _from_file(service: str, item: Node, context: Context) -> dict[str, Text]:
+def _from_file(
+    service: str, item: Node, context: Context, variables: Variables, earlier: Mapping[str, Text]
+) -> dict[str, Text]:
     path, required, form = item.get("path"), item.get("required"), item.get("format")
     if path is None:
         raise MistakeError(item, "an env file needs a `path`")
@@ -52,7 +61,7 @@ def _from_file(service: str, item: Node, context: Context) -> dict[str, Text]:
         raise MistakeError(
             form, f"`{text(form)}` is no format of an env file", remedy="Write `raw`, or leave it out."
         )
-    found = context.loading.env_file(file, context.variables, path, raw=form is not None)
+    found = context.loading.env_file(file, variables, path, raw=form is not None, earlier=earlier)
     return {key: context.permitted(path, value, service) for key, value in found.items()}
 
 

@@ -6,8 +6,9 @@ declared secret stays a name.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conductor.compose.findings import Findings
 from conductor.compose.node import Node, Text
@@ -22,16 +23,24 @@ class Variables:
 
     values: Mapping[str, Text]
     secrets: Sequence[SecretRequest] = ()
+    folder: str | None = None
+    """The project's folder as the file sees it: $PWD, unless the caller gives one."""
 
     def find(self, name: str) -> Text | None:
         """Return the value, a secret's name where it belongs, or None."""
         if any(secret.name == name for secret in self.secrets):
             return SecretText(parts=("", name, ""))
-        return self.values.get(name)
+        return self.values.get(name, self.folder if name == "PWD" else None)
 
     def under(self, defaults: Mapping[str, Text]) -> Variables:
         """Return these, with others for the names that these do not have."""
-        return Variables({**defaults, **self.values}, self.secrets)
+        return replace(self, values={**defaults, **self.values})
+
+    def seen_from(self, base: str) -> Variables:
+        """Return these for a file whose relative paths start from another folder of the checkout."""
+        if self.folder is None:
+            return self
+        return replace(self, folder=posixpath.relpath(self.folder, base))
 
 
 def interpolate(node: Node, substitution: Substitution, findings: Findings) -> Node:

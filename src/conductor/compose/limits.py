@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from conductor.compose.findings import MistakeError
 from conductor.compose.node import Node
-from conductor.compose.values import choice, integer, mapping, number, size, text
+from conductor.compose.values import choice, count, integer, mapping, number, size, strict_text, text
 from conductor.domain.stack import Resources, Restart
 
 _T = TypeVar("_T")
@@ -26,7 +26,7 @@ def read_resources(service: Node) -> Resources:
     pids = _either(service, "pids_limit", limits, "pids", integer)
     shm, reserved_cpus = service.get("shm_size"), reserved.get("cpus") if reserved else None
     return Resources(
-        cpus=(cpus if cpus is not None else _quota(service)) or None,
+        cpus=_one_of(service, cpus, _quota(service)),
         memory_bytes=_either(service, "mem_limit", limits, "memory", size) or None,
         pids=pids if pids and pids != UNLIMITED else None,
         reserved_cpus=number(reserved_cpus) if reserved_cpus else None,
@@ -46,7 +46,7 @@ def _memory_and_swap(service: Node) -> int | None:
     memory = memory or _below(service, "deploy", "resources", "limits", "memory")
     if both is None:
         return None
-    bytes_ = UNLIMITED if str(both.value) == str(UNLIMITED) else size(both)
+    bytes_ = UNLIMITED if both.value == UNLIMITED else size(both)
     if bytes_ == 0:
         return None
     if memory is None or (bytes_ != UNLIMITED and bytes_ < size(memory)):
@@ -79,12 +79,19 @@ def _cpuset(node: Node | None) -> str | None:
     return written or None
 
 
+def _one_of(service: Node, cpus: float | None, quota: float | None) -> float | None:
+    if cpus and quota is not None:
+        message = "`cpus` and `cpu_quota` say the same thing, and exclude each other"
+        raise MistakeError(service.value["cpu_quota"], message, remedy="Keep `cpus`.", key=True)
+    return cpus or quota
+
+
 def _quota(service: Node) -> float | None:
     """Read `cpu_quota` microseconds in each `cpu_period` as a number of cpus."""
     quota, period = service.get("cpu_quota"), service.get("cpu_period")
+    each = integer(period) if period else 100_000
     if quota is None or integer(quota) <= 0:
         return None
-    each = integer(period) if period else 100_000
     if each <= 0:
         raise MistakeError(period or quota, f"`{each}` is no period", remedy="Use `cpus`.")
     return integer(quota) / each
@@ -110,16 +117,15 @@ def read_restart(service: Node) -> tuple[Restart, int | None]:
         return Restart.NO, None
     word = choice("none", "on-failure", "any")(condition) if condition else "any"
     rule = {"none": Restart.NO, "on-failure": Restart.ON_FAILURE, "any": Restart.ALWAYS}[word]
-    return rule, integer(attempts) if attempts and rule is Restart.ON_FAILURE else None
+    most = count(attempts) if attempts else None
+    return rule, most if rule is Restart.ON_FAILURE else None
 
 
 def _restart(node: Node) -> tuple[Restart, int | None]:
-    if node.value is False:
-        return Restart.NO, None
-    word, sign, times = text(node).partition(":")
+    word, sign, times = strict_text(node).partition(":")
     if word not in list(Restart) or (sign and word != Restart.ON_FAILURE):
         remedy = f"Write one of {', '.join(Restart)}, or on-failure:3."
-        raise MistakeError(node, f"`{text(node)[:64]}` is no restart rule", remedy=remedy)
+        raise MistakeError(node, f"`{strict_text(node)[:64]}` is no restart rule", remedy=remedy)
     return Restart(word), integer(node.with_value(times)) if sign else None
 
 
@@ -148,10 +154,10 @@ def _below(service: Node, *keys: str) -> Node | None:
 
 def _either(service: Node, old: str, section: Node | None, new: str, read: Callable[[Node], _T]) -> _T | None:
     first, second = service.get(old), section.get(new) if section else None
-    if first is None or second is None:
+    if first is None or section is None or (second is None and new == "replicas"):
         found = first or second
         return read(found) if found is not None else None
-    if read(first) != read(second):
-        message = f"`{old}` and `deploy` say different things ({second.place})"
+    if read(first) and (second is None or read(first) != read(second)):
+        message = f"`{old}` and `deploy` say different things ({(second or section).place})"
         raise MistakeError(first, message, remedy="Keep one of them.")
     return read(first)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conductor.compose.account import Ledger
 from conductor.compose.context import Context
@@ -72,7 +72,7 @@ def examine(
     loading = Loading(checkout, Findings())
     base = _project_folder(checkout, files, loading.findings)
     given = Variables({"COMPOSE_PROJECT_NAME": name, **(variables or {})}, secrets)
-    around = given.under(_defaults(loading, base, given, env_files)).under({"PWD": "."})
+    around = replace(given.under(_defaults(loading, base, given, env_files)), folder=base)
     try:
         project = loading.project(files, base, around)
     except ConfigurationError as error:
@@ -81,10 +81,18 @@ def examine(
     if project is None:
         _nothing(files, loading.findings)
         return _loaded(Stack(name=name, services=()), loading, None, frozenset())
-    context = Context(project, loading, around, enabled_services(project, profiles))
+    wanted = profiles or _profiles_of(around)
+    context = Context(project, loading, around, enabled_services(project, wanted))
     stack = to_stack(name, context)
     aside = frozenset(context.section("services")) - context.enabled
     return _loaded(stack, loading, project, aside)
+
+
+def _profiles_of(variables: Variables) -> Sequence[str]:
+    """Read COMPOSE_PROFILES, which counts where the caller names no profile."""
+    written = variables.find("COMPOSE_PROFILES")
+    names = written.split(",") if isinstance(written, str) else []
+    return [name.strip() for name in names if name.strip()]
 
 
 def _defaults(
@@ -95,7 +103,7 @@ def _defaults(
         return dict(loading.dotenv(base, given))
     made: dict[str, Text] = {}
     for file in env_files:
-        made |= loading.env_file(file, given)
+        made |= loading.env_file(file, given.under(made))
     return made
 
 

@@ -60,17 +60,9 @@ def _merged(
 
 
 def _joined(items: list[Node], place: str) -> list[Node]:
-    """Join the items that mean the same thing; the later one's keys win, in the place of the first."""
+    """Join the items; of those that mean the same thing the last one is taken, in the place of the first."""
     meaning = _MEANING.get(place, _scalar)
-    made: dict[object, Node] = {}
-    for item in items:
-        same = meaning(item) or id(item)
-        first = made.get(same)
-        if first is not None and isinstance(first.value, dict) and isinstance(item.value, dict):
-            made[same] = item.with_value({**first.value, **item.value})
-        else:
-            made[same] = item
-    return list(made.values())
+    return list({meaning(item) or id(item): item for item in items}.values())
 
 
 def _scalar(item: Node) -> object:
@@ -84,6 +76,11 @@ def _target(item: Node) -> object:
         return parts[1] if len(parts) > 1 else parts[0]
     target = item.get("target")
     return target.value if target and isinstance(target.value, str) else None
+
+
+def _path(item: Node) -> object:
+    path = item.get("path")
+    return str(path.value) if path else None
 
 
 def _file(item: Node) -> object:
@@ -108,6 +105,7 @@ def _host_ip(item: Node) -> str:
 
 
 _MEANING: Mapping[str, Callable[[Node], object]] = {
+    "services.*.env_file": _path,
     "services.*.ports": _port,
     "services.*.volumes": _target,
     "services.*.configs": _file,

@@ -11,7 +11,7 @@ from conductor.compose.context import Context
 from conductor.compose.findings import MistakeError, RefusalError
 from conductor.compose.node import Node, Text
 from conductor.compose.paths import inside, is_of_the_machine, is_remote, repository_file
-from conductor.compose.values import boolean, choice, file_mode, integer, sequence, size, text
+from conductor.compose.values import boolean, choice, file_mode, integer, sequence, size, strict_text, text
 from conductor.domain.stack import BindMount, FileMount, Mount, TmpfsMount, VolumeMount
 
 _MEMORY_OPTION = re.compile(r"(?:uid|gid|nr_inodes|nr_blocks)=\d+|exec|noexec|suid|nosuid|dev|nodev|ro")
@@ -30,6 +30,9 @@ def read_mounts(name: str, service: Node, context: Context) -> tuple[Mount, ...]
         for item in _items(service, section):
             with context.findings.catching():
                 mount = _mount(name, item, section, context)
+                if section == "tmpfs" and any(other.target == mount.target for other in made):
+                    message = f"{mount.target} has a mount already"
+                    raise MistakeError(item, message, remedy="Remove one of them.")
                 context.findings.origins[f"services.{name}.volumes[{len(made)}]"] = item
                 made.append(mount)
     return tuple(made)
@@ -108,7 +111,7 @@ def _long_bind(
     bind = item.get("bind")
     created = bind.get("create_host_path") if bind else None
     create = boolean(created) if created else False
-    where = _bind_source(source, text(source), context)
+    where = _bind_source(source, strict_text(source), context)
     if created is not None and not create and not context.checkout.exists(where):
         raise MistakeError(source, f"there is no {where} to mount", remedy="Commit it, or let it be created.")
     return BindMount(source=where, target=target, read_only=read_only, create=create)
@@ -120,7 +123,7 @@ def _long_volume(
     options = item.get("volume")
     subpath = options.get("subpath") if options else None
     mount = VolumeMount(
-        volume=_named(source, text(source), context) if source else None,
+        volume=_named(source, strict_text(source), context) if source else None,
         target=target,
         read_only=read_only,
         subpath=text(subpath) if subpath else None,
@@ -163,8 +166,14 @@ def _long_tmpfs(item: Node, target: str) -> TmpfsMount:
     options = item.get("tmpfs")
     bytes_, mode = (options.get("size"), options.get("mode")) if options else (None, None)
     return TmpfsMount(
-        target=target, size_bytes=size(bytes_) if bytes_ else None, mode=file_mode(mode) if mode else None
+        target=target, size_bytes=size(bytes_) if bytes_ else None, mode=_mode(mode) if mode else None
     )
+
+
+def _mode(node: Node) -> int:
+    if isinstance(node.value, str):
+        raise MistakeError(node, "the mode of a mount is a number", remedy="Take the quotes away: 0700.")
+    return file_mode(node)
 
 
 def _bind_source(node: Node, source: str, context: Context) -> str:

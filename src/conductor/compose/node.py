@@ -85,6 +85,19 @@ def graft(data: Any, source: Source, path: Path = ()) -> Node:
     return Node(data, source, path)
 
 
+def is_same(one: Node, other: Node) -> bool:
+    """Tell whether two nodes say the same thing: equal values, with relative paths from the same folder."""
+    if one.source.base != other.source.base or type(one.value) is not type(other.value):
+        return False
+    if isinstance(one.value, dict):
+        keys = one.value.keys()
+        return keys == other.value.keys() and all(is_same(one.value[key], other.value[key]) for key in keys)
+    if isinstance(one.value, list):
+        pairs = zip(one.value, other.value, strict=False)
+        return len(one.value) == len(other.value) and all(is_same(ours, theirs) for ours, theirs in pairs)
+    return bool(one.value == other.value)
+
+
 def dotted(path: Path) -> str:
     """Write a path as the account shows it.
 

@@ -47,12 +47,21 @@ def names(node: Node) -> Node:
 
 def dependencies(node: Node) -> Node:
     """`depends_on: [db]` becomes `depends_on: {db: {condition: service_started}}`."""
+    if isinstance(node.value, dict):
+        return node.with_value({name: _required(wish) for name, wish in node.items()})
     if not isinstance(node.value, list):
         return node
     started = {
         item: item.with_value({"condition": item.with_value("service_started")}) for item in node.value
     }
-    return node.with_value({str(item.value): long for item, long in started.items()})
+    return node.with_value({str(item.value): _required(long) for item, long in started.items()})
+
+
+def _required(wish: Node) -> Node:
+    """Say `required: true` where a file says nothing of it, whatever an earlier one says."""
+    if not isinstance(wish.value, dict) or "required" in wish.value:
+        return wish
+    return wish.with_value({**wish.value, "required": wish.with_value(value=True)})
 
 
 def pairs(node: Node) -> Node:
@@ -105,7 +114,6 @@ def health_test(node: Node) -> Node:
 
 
 LONG_FORMS: Mapping[str, Function] = {
-    "include": one_or_many,
     "include[]": under("path"),
     "include[].path": one_or_many,
     "include[].env_file": one_or_many,

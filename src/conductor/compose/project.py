@@ -16,7 +16,7 @@ from conductor.compose.extend import extend_services
 from conductor.compose.findings import Findings, MistakeError
 from conductor.compose.interpolate import Variables, interpolate
 from conductor.compose.merge import merge
-from conductor.compose.node import Node, Source, Text, graft
+from conductor.compose.node import Node, Source, Text, graft, is_same
 from conductor.compose.normalise import normalise
 from conductor.compose.paths import repository_file
 from conductor.compose.reader import Checkout
@@ -29,6 +29,8 @@ MOST_FILES = 100
 MOST_SERVICES = 500
 DEEPEST_INCLUDE = 10
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")
+_NOTHING = "/dev/null"
+"""An env file with nothing in it, on every machine."""
 _TAGS = ("!reset", "!override")
 
 
@@ -63,7 +65,7 @@ class Loading:
         return self.done[key]
 
     def _long_form(self, node: Node, variables: Variables) -> Node:
-        substitution = Substitution(variables.find, self.budget)
+        substitution = Substitution(variables.seen_from(node.source.base).find, self.budget)
         return normalise(interpolate(known_keys(node, self.findings), substitution, self.findings))
 
     def _read(self, file: str, base: str) -> list[Source]:
@@ -130,9 +132,18 @@ class Loading:
         return self.env_file(file, variables)
 
     def env_file(
-        self, file: str, variables: Variables, named_by: Node | None = None, *, raw: bool = False
+        self,
+        file: str,
+        variables: Variables,
+        named_by: Node | None = None,
+        *,
+        raw: bool = False,
+        earlier: Mapping[str, Text] | None = None,
     ) -> dict[str, Text]:
-        """Read an env file. A name without a value is taken from the variables, and is absent where it is not there."""
+        """Read an env file. A name without a value is taken from the variables, and is absent where it is not there.
+
+        What it interpolates are the variables, then what it says itself, then what earlier files said.
+        """
         content = self.read_file(file, named_by)
         if content is None:
             return {}
@@ -141,7 +152,7 @@ class Loading:
             found = (
                 parse_raw(content, file=file)
                 if raw
-                else parse_dotenv(content, file=file, substitution=substitution)
+                else parse_dotenv(content, file=file, substitution=substitution, earlier=earlier)
             )
         except ConfigurationError as error:
             self.findings.add(*error.problems)
@@ -178,7 +189,10 @@ class Loading:
             return variables.under(self.dotenv(base, variables))
         defaults: dict[str, Text] = {}
         for part in sequence(named):
-            defaults |= self.env_file(repository_file(part, self.checkout), variables, part)
+            if part.value == _NOTHING:
+                continue
+            file = repository_file(part, self.checkout)
+            defaults |= self.env_file(file, variables.under(defaults), part)
         return variables.under(defaults)
 
     def _beside(self, own: Node, included: Node) -> Node:
@@ -196,7 +210,7 @@ class Loading:
         return own.with_value(made)
 
     def _conflict(self, theirs: Node, ours: Node | None, section: str, name: str) -> None:
-        if ours is not None and ours.place != theirs.place:
+        if ours is not None and ours.place != theirs.place and not is_same(ours, theirs):
             message = f"`{name}` is in {section} here and in what is included ({theirs.place})"
             self.findings.mistake(ours, message, remedy="Rename one of them.", key=True)
 

@@ -63,6 +63,36 @@ _KEYS: Mapping[str, str] = {
     "include[]": "path project_directory env_file",
 }
 
+_SHAPES: Mapping[str, str] = {
+    "mapping": """
+        services.*.deploy.placement services.*.deploy.resources.limits services.*.deploy.resources.reservations
+        services.*.deploy.restart_policy services.*.deploy.rollback_config services.*.deploy.update_config
+        services.*.develop services.*.logging services.*.logging.options services.*.networks.*
+        services.*.volumes[].bind services.*.volumes[].tmpfs services.*.volumes[].volume
+        networks.*.ipam networks.*.ipam.config[] networks.*.ipam.config[].aux_addresses networks.*.ipam.options
+    """,
+    "labels": """
+        services.*.deploy.labels services.*.volumes[].volume.labels networks.*.labels configs.*.labels secrets.*.labels
+        volumes.*.labels
+    """,
+    "list": """
+        services.*.build.cache_from services.*.build.cache_to services.*.build.tags networks.*.ipam.config
+    """,
+    "text": """
+        name version services.*.build.cache_from[] services.*.build.tags[] services.*.deploy.endpoint_mode services.*.deploy.mode
+        services.*.deploy.restart_policy.condition services.*.container_name services.*.logging.driver
+        services.*.ports[].app_protocol services.*.ports[].host_ip services.*.ports[].mode services.*.pull_refresh_after
+        services.*.volumes[].consistency networks.*.driver networks.*.ipam.config[].gateway networks.*.ipam.config[].ip_range
+        networks.*.ipam.config[].subnet networks.*.ipam.driver networks.*.name volumes.*.driver volumes.*.name configs.*.name
+        secrets.*.name configs.*.content
+    """,
+    "a duration": "services.*.deploy.restart_policy.delay services.*.deploy.restart_policy.window",
+    "true or false": "services.*.attach networks.*.attachable",
+    "a number": "services.*.networks.*.priority",
+}
+"""What values of keys have to be that no reader looks at, since they change nothing here."""
+
+SHAPES: Mapping[str, str] = {place: shape for shape, places in _SHAPES.items() for place in places.split()}
 KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _KEYS.items()}
 
 

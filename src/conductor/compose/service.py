@@ -26,11 +26,13 @@ from conductor.compose.sharing import read_namespaces, read_volumes_from, shares
 from conductor.compose.values import (
     boolean,
     command,
+    count,
     duration,
     integer,
     mapping,
     sequence,
     strict_text,
+    strict_texts,
     text,
     text_map,
     texts,
@@ -51,7 +53,7 @@ _ACTED_UPON = re.compile(
 )
 """Annotations by which a runtime or a cluster keeps a container otherwise."""
 _TIMES: Mapping[str, Callable[[Node], Any]] = {
-    "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": integer,
+    "interval": duration, "timeout": duration, "start_period": duration, "start_interval": duration, "retries": count,
 }  # fmt: skip
 _PULL = {
     "always": "always",
@@ -125,9 +127,9 @@ FIELDS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "cap_drop": ("cap_drop", _drop),
     "command": ("command", command),
     "container_name": ("container_name", _container_name),
-    "dns": ("dns", texts),
-    "dns_opt": ("dns_options", texts),
-    "dns_search": ("dns_search", texts),
+    "dns": ("dns", strict_texts),
+    "dns_opt": ("dns_options", strict_texts),
+    "dns_search": ("dns_search", strict_texts),
     "domainname": ("domainname", strict_text),
     "entrypoint": ("entrypoint", command),
     "extra_hosts": ("extra_hosts", read_hosts),
@@ -265,11 +267,11 @@ def _is_there(name: str, place: Node, context: Context, *, required: bool = True
     if name in context.enabled:
         return True
     services = context.section("services")
+    if name not in services:
+        raise undefined(place, name, "service", services)
     if not required:
         context.findings.note(place, "it takes no part in this run, and is not required")
         return False
-    if name not in services:
-        raise undefined(place, name, "service", services)
     profiles = services[name].get("profiles")
     named = ", ".join(texts(profiles)) if profiles else ""
     remedy = f"Enable one of its profiles ({named}) under stack.profiles, or write `required: false`."
@@ -279,12 +281,16 @@ def _is_there(name: str, place: Node, context: Context, *, required: bool = True
 def _dependency(name: str, wish: Node) -> Dependency:
     mapping(wish)
     condition, required, restart = (wish.get(key) for key in ("condition", "required", "restart"))
-    if condition is not None and condition.value not in list(Condition):
+    if condition is None:
+        raise MistakeError(
+            wish, "a dependency needs its `condition`", remedy=f"Write one of {', '.join(Condition)}."
+        )
+    if condition.value not in list(Condition):
         message = f"`{str(condition.value)[:64]}` is no condition"
         raise MistakeError(condition, message, remedy=f"Write one of {', '.join(Condition)}.")
     return Dependency(
         service=name,
-        condition=Condition(condition.value) if condition else Condition.STARTED,
+        condition=Condition(condition.value),
         required=boolean(required) if required else True,
         restart=boolean(restart) if restart else False,
     )

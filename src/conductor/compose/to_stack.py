@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from conductor.compose.addresses import refuse_written_addresses
-from conductor.compose.check import cycles
+from conductor.compose.check import complete, cycles
 from conductor.compose.context import Context
 from conductor.compose.links import with_link_aliases
 from conductor.compose.node import Node
@@ -43,6 +43,7 @@ def _takes_part(node: Node, wanted: set[str]) -> bool:
 def to_stack(name: str, context: Context) -> Stack:
     """Read the project. Everything that is wrong or refused is in the findings."""
     _check_shape(context)
+    complete(context.project, context.findings)
     nodes = {key: node for key, node in context.section("services").items() if key in context.enabled}
     services = [
         read_service(key, node, context) for key, node in nodes.items() if _is_service(key, node, context)

@@ -34,6 +34,7 @@ class Refusal:
 _HOST = "it would reach the machine that the engine runs on"
 _TUNING = "engines differ in it, and the same file must mean the same on each"
 _DEVICES = "devices of the machine are not given to runs"
+_CHOSEN = "the engine chooses how addresses are given"
 _FIXED = "runs stand beside each other, and a fixed address or name would be there twice"
 _SWARM_JOB = "only Docker Swarm has jobs"
 _BUILDER = "not every builder that Conductor works with can do it"
@@ -124,7 +125,9 @@ REFUSALS: Mapping[str, Refusal] = {
     "services.*.build.entitlements": Refusal(_HOST, _LEAVE_OUT),
     "services.*.build.isolation": Refusal("it is for Windows containers", _LEAVE_OUT, ("default",)),
     "services.*.build.network": Refusal(
-        "a build must not reach the machine's network or another container's", _LEAVE_OUT, ("default", "none")
+        "a build must not reach the machine's network or another container's",
+        _LEAVE_OUT,
+        ("", "default", "none"),
     ),
     "services.*.build.privileged": Refusal(_HOST, _LEAVE_OUT, ("false",)),
     "services.*.build.provenance": Refusal(_BUILDER, _LEAVE_OUT, ("false",)),
@@ -141,8 +144,8 @@ REFUSALS: Mapping[str, Refusal] = {
     ),
     "networks.*.driver_opts": Refusal(_TUNING, _LEAVE_OUT),
     "networks.*.enable_ipv4": Refusal(_TUNING, _LEAVE_OUT, ("true",)),
-    "networks.*.ipam.driver": Refusal(_FIXED, _LEAVE_OUT, ("default",)),
-    "networks.*.ipam.options": Refusal(_FIXED, _LEAVE_OUT),
+    "networks.*.ipam.driver": Refusal(_CHOSEN, _LEAVE_OUT, ("default",)),
+    "networks.*.ipam.options": Refusal(_CHOSEN, _LEAVE_OUT),
     "volumes.*.driver": Refusal("volumes of a run live and die with it", _LEAVE_OUT, ("local", "default")),
     "volumes.*.driver_opts": Refusal("it would mount something of the machine or of its network", _LEAVE_OUT),
     "volumes.*.external": Refusal(

@@ -24,8 +24,8 @@ _MOST = 1e15
 _MOST_DIGITS = 1e21
 _ALL_RIGHTS = 0o7777
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
-_TRUE = frozenset({"true", "yes", "on", "y", "1"})
-_FALSE = frozenset({"false", "no", "off", "n", "0"})
+_TRUE = frozenset({"true", "yes", "on", "y"})
+_FALSE = frozenset({"false", "no", "off", "n"})
 
 
 def kind(node: Node) -> str:
@@ -168,6 +168,15 @@ def many(read: Callable[[Node], _T]) -> Callable[[Node], tuple[_T, ...]]:
 
 
 texts = many(text)
+strict_texts = many(strict_text)
+
+
+def count(node: Node) -> int:
+    """Read a whole number that is not below nought."""
+    found = integer(node)
+    if found < 0:
+        raise MistakeError(node, f"`{found}` is below nought")
+    return found
 
 
 def text_map(node: Node) -> Mapping[str, str]:

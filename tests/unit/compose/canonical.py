@@ -216,7 +216,7 @@ class Theirs:
             "domainname": s.pop("domainname", None),
             "entrypoint": s.pop("entrypoint"),
             "environment": {k: v for k, v in (s.pop("environment", None) or {}).items() if v is not None},
-            "expose": sorted(port for text in s.pop("expose", []) for port in _range(text)),
+            "expose": sorted(port for text in s.get("expose", []) if not text.endswith("/udp") for port in _range(text)),
             "extra_hosts": dict(text.split("=", 1) for text in s.pop("extra_hosts", [])),
             "files": sorted(self.files(s), key=str),
             "group_add": s.pop("group_add", []),
@@ -233,11 +233,11 @@ class Theirs:
             "mounts": sorted((self.mount(m) for m in [*s.pop("volumes", []), *map(_memory, s.pop("tmpfs", []))]), key=str),
             "network_mode": _of(mode),
             "networks": {net: sorted({*(on or {}).pop("aliases", []), *known_as}) for net, on in networks.items()}
-            | ({"bridge": sorted(known_as)} if mode == "bridge" else {}),
+            | ({"bridge": sorted(known_as)} if mode in ("bridge", "default") else {}),
             "oom_score_adj": s.pop("oom_score_adj", None),
             "pid": _of(s.pop("pid", "")),
             "platform": platform,
-            "ports": sorted(map(_port, s.get("ports", [])), key=str),
+            "ports": sorted([*map(_port, s.get("ports", [])), *_exposed_udp(s.pop("expose", []))], key=str),
             "post_start": [_hook(hook) for hook in s.get("post_start", [])],
             "pre_stop": [_hook(hook) for hook in s.get("pre_stop", [])],
             "profiles": s.pop("profiles", []),
@@ -245,7 +245,7 @@ class Theirs:
             "read_only": s.pop("read_only", False),
             "replicas": s.pop("scale", deploy.pop("replicas", 1)),
             "restart": _restart(s.pop("restart", None), deploy.get("restart_policy")),
-            "security_opt": [o.replace("=", ":") for o in s.pop("security_opt", [])],
+            "security_opt": ["no-new-privileges:true" for _ in s.pop("security_opt", [])],
             "stdin_open": s.pop("stdin_open", False),
             "stop_grace_period": seconds(s.pop("stop_grace_period", "10s")),
             "stop_signal": s.pop("stop_signal", None),
@@ -300,7 +300,8 @@ class Theirs:
                 declared = self.project[section][source]
                 text = declared.get("content")
                 if "environment" in declared:
-                    text = declared.get("content", "")
+                    lines = (self.folder / ".env").read_text().splitlines()
+                    text = dict(line.split("=", 1) for line in lines)[declared["environment"]]
                 target = os.path.normpath(Path(root) / (item.pop("target", None) or source))
                 mode, uid, gid = (item.pop(key, None) for key in ("mode", "uid", "gid"))
                 yield (
@@ -428,6 +429,10 @@ def _port(p: dict[str, Any]) -> Json:
     return p["target"], p["protocol"], p.get("published") or None, p.get("name") or None
 
 
+def _exposed_udp(exposed: list[str]) -> Iterator[Json]:
+    return ((port, "udp", None, None) for text in exposed if text.endswith("/udp") for port in _range(text))
+
+
 def _hook(hook: dict[str, Any]) -> Json:
     variables = {k: v for k, v in (hook.get("environment") or {}).items() if v is not None}
     return hook["command"], hook.get("user"), variables, hook.get("working_dir")
@@ -439,7 +444,7 @@ def _pull(policy: str) -> str:
 
 
 def _restart(rule: str | None, policy: dict[str, Any] | None) -> Json:
-    if rule is not None:
+    if rule is not None and policy is None:
         word, _, times = rule.partition(":")
         return word, int(times) if times else None
     if policy is None:
