@@ -7,18 +7,19 @@ is asked for by `CONDUCTOR_FAIL` (see `misfortunes`).
 from __future__ import annotations
 
 import base64
-import io
 import os
-import tarfile
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from conductor.adapters.fake import performance
+from conductor.adapters.fake.archives import packed, unpacked
 from conductor.adapters.fake.clock import PassingClock
-from conductor.adapters.fake.machine import Life, Machine, Namespace, Namespaces, Workload
+from conductor.adapters.fake.machine import Machine, Workload
 from conductor.adapters.fake.misfortunes import Fate, Misfortune, parse_misfortunes
+from conductor.adapters.fake.population import Population
+from conductor.adapters.fake.presence import Presence
 from conductor.adapters.fake.shell import FOREVER, play
 from conductor.domain.account import Entry
 from conductor.domain.globs import matches
@@ -54,18 +55,21 @@ class FakeEngine:
         clock: Clock | None = None,
         misfortunes: Iterable[Misfortune] | None = None,
     ) -> None:
-        self._machine = machine or Machine(state / "fake-engine.json" if state else None)
-        self._instance = instance
         self._clock: Clock = clock or PassingClock()
         asked = (
             parse_misfortunes(os.environ.get("CONDUCTOR_FAIL", "")) if misfortunes is None else misfortunes
         )
         self._fate = Fate(asked)
-        self._gone_until: datetime | None = None
+        self._presence = Presence(self._clock, self._fate)
+        self._population = Population(
+            machine or Machine(state / "fake-engine.json" if state else None),
+            instance=instance,
+            clock=self._clock,
+        )
 
     def leave(self, duration: timedelta) -> None:
         """Stop answering for so long."""
-        self._gone_until = self._clock.now() + duration
+        self._presence.leave(duration)
 
     def befall(self, *misfortunes: Misfortune) -> None:
         """Let more go wrong, with what is still to come."""
@@ -93,41 +97,33 @@ class FakeEngine:
 
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Make it, or renew its mark."""
-        self._answer()
-        with self._machine.change() as namespaces:
-            known = namespaces.get(place.namespace)
-            namespaces[place.namespace] = (
-                replace(known, lease=lease)
-                if known
-                else Namespace(
-                    name=place.namespace,
-                    instance=self._instance,
-                    run=place.run,
-                    created_at=self._clock.now(),
-                    lease=lease,
-                )
-            )
+        self._presence.answer()
+        self._population.create_namespace(place, lease)
 
     async def apply(self, place: Place, stack: Stack, service: Service) -> None:
         """Let it begin, unless it has."""
-        self._befallen()
+        self._presence.answer_unless_befallen()
         played = performance.of_service(stack, service, self._fate.of("deploy", service.name))
-        self._put(
-            place, stack, Workload(service=service, kind="service", performance=played, lives=self._life())
+        self._population.put(
+            place,
+            stack,
+            Workload(service=service, kind="service", performance=played, lives=self._population.life()),
         )
 
     async def start_job(self, place: Place, stack: Stack, job: Job) -> None:
         """Let it begin, unless it has."""
-        self._answer()
+        self._presence.answer()
         played = performance.of_job(job.workload, job.reports, self._fate.of("tests", job.workload.name))
-        self._put(
-            place, stack, Workload(service=job.workload, kind="job", performance=played, lives=self._life())
+        self._population.put(
+            place,
+            stack,
+            Workload(service=job.workload, kind="job", performance=played, lives=self._population.life()),
         )
 
     async def stop(self, place: Place, workload: str, *, grace: timedelta) -> None:  # noqa: ARG002 -- they go at once
         """Cut it off, if it runs."""
-        self._answer()
-        self._change(place, workload, self._cut)
+        self._presence.answer()
+        self._population.change(place, workload, self._population.cut)
 
     async def watch(self, place: Place) -> AsyncGenerator[States, None]:
         """Yield states as they change."""
@@ -149,17 +145,17 @@ class FakeEngine:
 
     async def states(self, place: Place) -> States:
         """Return them now; none where there is no such namespace."""
-        self._answer()
+        self._presence.answer()
         now = self._clock.now()
-        return {name: workload.state(now) for name, workload in self._workloads(place).items()}
+        return {name: workload.state(now) for name, workload in self._population.workloads(place).items()}
 
     async def logs(
         self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         """Yield what it has written, and with `follow` what it writes."""
         while True:
-            self._answer()
-            found = self._workloads(place).get(workload)
+            self._presence.answer()
+            found = self._population.workloads(place).get(workload)
             now = self._clock.now()
             for line in found.lines(now) if found else ():
                 if since is None or line.at > since:
@@ -179,7 +175,8 @@ class FakeEngine:
         timeout: timedelta | None = None,
     ) -> ExecResult:
         """Play the command in it."""
-        found = self._running(place, workload)
+        self._presence.answer()
+        found = self._population.running(place, workload)
         files = {
             name: base64.b64decode(text).decode(errors="replace") for name, text in found.content().items()
         }
@@ -192,7 +189,7 @@ class FakeEngine:
             await self._clock.sleep(timedelta(seconds=course.seconds))
         changed = {name: text for name, text in course.files.items() if files.get(name) != text}
         if changed:
-            self._change(
+            self._population.change(
                 place, workload, lambda one: replace(one, files={**one.files, **performance.packed(changed)})
             )
         return ExecResult(
@@ -210,22 +207,17 @@ class FakeEngine:
 
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:
         """Unpack it there."""
-        self._answer()
-        self._existing(place, workload)
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            files = {
-                str(PurePosixPath(path) / member.name): file.read()
-                for member in tar
-                if member.isfile() and (file := tar.extractfile(member)) is not None
-            }
-        self._change(
+        self._presence.answer()
+        self._population.existing(place, workload)
+        files = unpacked(archive, path)
+        self._population.change(
             place, workload, lambda one: replace(one, files={**one.files, **performance.packed(files)})
         )
 
     async def copy_out(self, place: Place, workload: str, path: str) -> AsyncGenerator[bytes, None]:
         """Yield an archive of a file or a folder, names relative to what it is in."""
-        self._answer()
-        found = self._existing(place, workload).content()
+        self._presence.answer()
+        found = self._population.existing(place, workload).content()
         top = PurePosixPath(path)
         wanted = {
             str(PurePosixPath(name).relative_to(top.parent)): text
@@ -236,12 +228,12 @@ class FakeEngine:
             raise NotFoundError(
                 f"there is no {path} in {workload}", remedy="Look at it with `conductor stacks exec`."
             )
-        yield _archive(wanted)
+        yield packed(wanted)
 
     async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes, None]:
         """Yield an archive of what the job's globs match."""
-        self._answer()
-        found = self._workloads(place).get(job.workload.name)
+        self._presence.answer()
+        found = self._population.workloads(place).get(job.workload.name)
         globs = (*job.reports, *job.artifacts)
         top = job.workload.working_dir or "/"
         names = {name: name.removeprefix(top).lstrip("/") for name in (found.content() if found else {})}
@@ -250,11 +242,12 @@ class FakeEngine:
             for name, short in names.items()
             if found and any(matches(glob, name) or matches(glob, short) for glob in globs)
         }
-        yield _archive(wanted)
+        yield packed(wanted)
 
     async def url_of(self, place: Place, service: str, port: int) -> str:
         """Return an address at which nothing listens, always the same."""
-        found = self._running(place, service)
+        self._presence.answer()
+        found = self._population.running(place, service)
         for published in place.publish:
             target, _, host = published.partition("=")
             if target == f"{service}:{port}" and host:
@@ -268,149 +261,53 @@ class FakeEngine:
 
     async def sleep(self, place: Place) -> None:
         """Stop what runs, and remember that it sleeps."""
-        self._answer()
+        self._presence.answer()
         now = self._clock.now()
-        for name, workload in self._workloads(place).items():
+        for name, workload in self._population.workloads(place).items():
             if workload.state(now).phase is not Phase.ENDED:
-                self._change(place, name, lambda one: replace(self._cut(one), asleep=True))
+                self._population.change(
+                    place, name, lambda one: replace(self._population.cut(one), asleep=True)
+                )
 
     async def wake(self, place: Place, service: str) -> None:
         """Begin another life, if it sleeps."""
-        self._answer()
-        self._change(
+        self._presence.answer()
+        self._population.change(
             place,
             service,
-            lambda one: replace(one, asleep=False, lives=(*one.lives, *self._life())) if one.asleep else one,
+            lambda one: (
+                replace(one, asleep=False, lives=(*one.lives, *self._population.life()))
+                if one.asleep
+                else one
+            ),
         )
 
     async def mark(self, lease: Lease) -> None:
         """Write the lease on its namespace."""
-        self._answer()
-        with self._machine.change() as namespaces:
-            known = self._mine(namespaces).get(lease.namespace)
-            if known is None:
-                raise _no_namespace(lease.namespace)
-            namespaces[lease.namespace] = replace(known, lease=lease)
+        self._presence.answer()
+        self._population.mark(lease)
 
     async def namespaces(self) -> Sequence[NamespaceInfo]:
         """List this instance's."""
-        self._answer()
-        return [
-            NamespaceInfo(
-                name=one.name,
-                run=one.run,
-                lease=one.lease,
-                created_at=one.created_at,
-                workloads=len(one.workloads),
-            )
-            for one in self._mine(self._machine.look()).values()
-        ]
+        self._presence.answer()
+        return self._population.namespaces()
 
     async def delete_namespace(self, namespace: str) -> int:
         """Remove it and count: itself, its workloads and volumes."""
-        self._answer()
-        with self._machine.change() as namespaces:
-            if namespace not in self._mine(namespaces):
-                return 0
-            gone = namespaces.pop(namespace)
-        return 1 + len(gone.workloads) + len(gone.volumes)
+        self._presence.answer()
+        return self._population.delete_namespace(namespace)
 
     async def diagnose(self) -> Sequence[Diagnosis]:
         """Say that it is there."""
         return [
-            Diagnosis(subject="engine", ok=not self._is_gone(), detail="the fake engine: nothing really runs")
+            Diagnosis(
+                subject="engine", ok=not self._presence.is_gone, detail="the fake engine: nothing really runs"
+            )
         ]
 
     async def aclose(self) -> None:
         """There is nothing to let go of."""
 
-    def _life(self) -> tuple[Life, ...]:
-        return (Life(began_at=self._clock.now()),)
-
-    def _cut(self, workload: Workload) -> Workload:
-        now = self._clock.now()
-        if workload.asleep or workload.state(now).phase is Phase.ENDED:
-            return workload
-        return replace(workload, lives=(*workload.lives[:-1], replace(workload.lives[-1], cut_at=now)))
-
-    def _put(self, place: Place, stack: Stack, workload: Workload) -> None:
-        with self._machine.change() as namespaces:
-            known = self._mine(namespaces).get(place.namespace)
-            if known is None:
-                raise _no_namespace(place.namespace)
-            adopted = known.workloads.get(workload.service.name, workload)
-            namespaces[place.namespace] = replace(
-                known,
-                workloads={**known.workloads, workload.service.name: adopted},
-                volumes=tuple(volume.name for volume in stack.volumes),
-            )
-
-    def _change(self, place: Place, name: str, change: Callable[[Workload], Workload]) -> None:
-        """Change a workload, if it is there."""
-        with self._machine.change() as namespaces:
-            known = self._mine(namespaces).get(place.namespace)
-            if known and name in known.workloads:
-                workloads = {**known.workloads, name: change(known.workloads[name])}
-                namespaces[place.namespace] = replace(known, workloads=workloads)
-
-    def _mine(self, namespaces: Namespaces) -> Namespaces:
-        return {name: one for name, one in namespaces.items() if one.instance == self._instance}
-
-    def _workloads(self, place: Place) -> Mapping[str, Workload]:
-        known = self._mine(self._machine.look()).get(place.namespace)
-        return known.workloads if known else {}
-
-    def _existing(self, place: Place, name: str) -> Workload:
-        found = self._workloads(place).get(name)
-        if found is None:
-            raise NotFoundError(
-                f"there is no {name} in {place.namespace}",
-                remedy="`conductor stacks list` shows what there is.",
-            )
-        return found
-
-    def _running(self, place: Place, name: str) -> Workload:
-        self._answer()
-        found = self._existing(place, name)
-        if not found.runs(self._clock.now()):
-            raise NotFoundError(
-                f"{name} does not run in {place.namespace}", remedy="`conductor stacks list` shows what does."
-            )
-        return found
-
-    def _befallen(self) -> None:
-        self._answer()
-        for misfortune in self._fate.of("engine", "engine"):
-            if misfortune.what == "gone" and self._gone_until is None:
-                self.leave(misfortune.lasts)
-                self._answer()
-
-    def _is_gone(self) -> bool:
-        return self._gone_until is not None and self._clock.now() < self._gone_until
-
-    def _answer(self) -> None:
-        if self._is_gone():
-            raise UnreachableError(
-                "the fake engine does not answer, as was asked for", remedy="Wait: it comes back."
-            )
-
-
-def _no_namespace(name: str) -> NotFoundError:
-    return NotFoundError(
-        f"there is no namespace {name}", remedy="`conductor stacks list` names those there are."
-    )
-
 
 def _text(lines: Iterable[tuple[float, str, str]], stream: str) -> bytes:
     return "".join(f"{text}\n" for _, written_to, text in lines if written_to == stream).encode()
-
-
-def _archive(files: Mapping[str, str]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, text in sorted(files.items()):
-            content = base64.b64decode(text)
-            entry = tarfile.TarInfo(name.lstrip("/"))
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
