@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,21 +139,28 @@ async def _meet(engine: Engine) -> None:
         await engine.namespaces()
 
 
-def renderers(instance: str = "conductor") -> tuple[Renderer, ...]:
-    """Give the pure half of each engine: what it would be told, and what it refuses. Nothing is reached, and no setting is read."""
+def renderers(settings: Settings | None = None, *, instance: str = "conductor") -> tuple[Renderer, ...]:
+    """Give the pure half of each engine: what it would be told, and what it refuses. Nothing is reached.
+
+    `settings` say what the cluster is like, where one is meant. `instance` is a name that is the same on every machine.
+    """
     from conductor.adapters.docker.renderer import DockerRenderer
     from conductor.adapters.kubernetes.manifests.site import Site
     from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 
-    return DockerRenderer(instance), KubernetesRenderer(Site(instance=instance))
+    site = _site(settings) if settings else Site()
+    return DockerRenderer(instance), KubernetesRenderer(replace(site, instance=instance))
 
 
-def engine_in_use() -> str:
-    """Name the engine that the settings choose, among those of `renderers`; whoever runs nothing is as good as docker."""
+def engines_to_check() -> tuple[str, tuple[Renderer, ...]]:
+    """Name the engine that the settings choose, and give them all; whoever runs nothing is as good as docker.
+
+    Settings are read only where an engine is chosen: it takes longer than all the rest of a check.
+    """
     if not os.environ.get("CONDUCTOR_ENGINE"):
-        return "docker"
-    engine = load_settings().engine
-    return "docker" if engine == "fake" else engine
+        return "docker", renderers()
+    settings = load_settings()
+    return "docker" if settings.engine == "fake" else settings.engine, renderers(settings)
 
 
 def leave_sweeper(settings: Settings) -> None:
@@ -216,6 +223,7 @@ def _site(settings: Settings) -> Site:
     usual = Site()
     return Site(
         instance=settings.instance,
+        role=settings.kube_role,
         egress=settings.egress,
         callers=settings.callers,
         name_servers=settings.dns_namespaces,

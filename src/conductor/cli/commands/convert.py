@@ -95,7 +95,7 @@ def convert(  # noqa: PLR0917 -- what is typed, not what is called
     from conductor.operations.convert import ConvertRequest
     from conductor.operations.convert import convert as work
 
-    engines = bootstrap.renderers()
+    engines = bootstrap.renderers(bootstrap.load_settings())
     request = ConvertRequest(
         folder=folder,
         files=tuple(_inside(folder, file) for file in files or ()),

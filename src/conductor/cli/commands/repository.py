@@ -53,7 +53,8 @@ def check(folder: Folder = Path(), variables: Variables = None, as_json: AsJson 
     from conductor.operations.check import check as read
 
     given = dict(variable(text) for text in variables or ())
-    result = read(folder, variables=given, engines=bootstrap.renderers(), engine=bootstrap.engine_in_use())
+    engine, engines = bootstrap.engines_to_check()
+    result = read(folder, variables=given, engines=engines, engine=engine)
     if as_json:
         print_json(check_json(result))
     else:
