@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 import yaml
+from inline_snapshot import snapshot
+from rich.console import Console
 
+from conductor.cli.accounts import account_tables
 from conductor.cli.main import answer
 from conductor.cli.manifests import MARK
+from conductor.domain.account import EngineRefusal, Entry, Treatment
 
 PLAIN = "services:\n  web:\n    image: app\n    ports: ['80:80']\nvolumes: {unused: }\n"
 MOSTLY = "services:\n  web:\n    image: app\n    privileged: true\n    domainname: example.com\n"
@@ -301,3 +306,43 @@ def test_check_hints_at_what_another_engine_would_refuse(
     assert "On kubernetes" in said
     assert "compose.yaml:5: `domainname` is refused on kubernetes" in said
     assert "extension" not in said
+
+
+def drawn(account: list[Entry], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(account_tables(account, ["docker", "kubernetes"]))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def key(path: str, line: int, **more: object) -> Entry:
+    return Entry(file="compose.yaml", line=line, path=path, treatment=Treatment.CONVERTED, **more)
+
+
+def test_the_table_says_of_a_key_what_becomes_of_it_and_does_not_say_it_again_below():
+    no_limits = EngineRefusal(
+        engine="kubernetes", why="there are no such limits", instead="Set them yourself."
+    )
+    account = [
+        key("services.web.ulimits", 4, refused_by=(no_limits,)),
+        key("services.web.ulimits.nofile", 5, refused_by=(no_limits,)),
+        key("version", 6, note="Compose ignores it"),
+    ]
+    assert drawn(account, 80) == snapshot("""\
+compose.yaml
+line  key                                                  docker     kubernetes
+   4  services.web.ulimits                                 converted  refused
+        kubernetes: there are no such limits
+        Set them yourself.
+   5  services.web.ulimits.nofile                          converted  refused
+   6  version                                              converted  converted
+        Compose ignores it
+
+3 keys: none refused on docker, 2 refused on kubernetes\
+""")
+
+
+@pytest.mark.parametrize("width", [40, 80, 140, 400])
+def test_the_table_is_never_wider_than_the_terminal(width: int):
+    account = [key(f"services.web.labels.{'x' * 200}", 1, note="said " * 50)]
+    assert max(map(len, drawn(account, width).splitlines())) <= min(width, 110)
