@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig, where it is not the current one."
     )
+    kube_role: str = Field(
+        default="",
+        description="ClusterRole that Conductor gives its own account in each namespace that it makes (`deploy/` has it); empty where "
+        "the account has its rights everywhere.",
+    )
     egress: Annotated[Literal["allow", "cluster", "deny"] | tuple[str, ...], NoDecode] = Field(
         default="allow",
         description="What pods of runs reach outside of their namespace: `allow` is everything but link-local addresses, `cluster` the "

@@ -16,7 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from conductor.adapters.kubernetes import namespaces
+from conductor.adapters.kubernetes import namespaces, rights
 from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.filling import FILLINGS
 from conductor.adapters.kubernetes.health import START_PERIOD
@@ -54,6 +54,8 @@ class Applying:
         """Make the namespace with its mark, then all its bounds: nothing can run in it before they are there."""
         namespace, *bounds = _plain(render(place, _NOTHING, site=self.site))
         await namespaces.create(client, self.sight, namespace, lease)
+        if self.site.role:
+            await rights.take(client, place.namespace, self.site.role, self.sight.labels)
         account = _without_token(bounds[0] if bounds else namespace, place)
         await self._say(client, place, [*bounds, account])
 

@@ -24,6 +24,8 @@ class Site:
     egress: Egress = "allow"
     """What pods reach outside of their namespace: everything but link-local addresses (where clouds keep their credentials), the
     cluster's pods alone, nothing, or these networks (CIDR)."""
+    role: str = ""
+    """ClusterRole that Conductor gives itself in each namespace that it makes; empty where it has its rights everywhere."""
     callers: tuple[str, ...] = ()
     """Namespaces that may call in: the monitoring's and the ingress's."""
     name_servers: tuple[str, ...] = ("kube-system",)
