@@ -69,7 +69,7 @@ class Collection:
     def forget(self, namespace: str) -> None:
         """Let go of what was heard from a namespace that goes."""
         for key in [key for key in self._followed if key[0] == namespace]:
-            self._followed.pop(key).cancel()
+            _end(self._followed.pop(key))
 
     async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes, None]:
         """Yield the archive of an ended job, as `ports.engine` says."""
@@ -79,23 +79,27 @@ class Collection:
         found = await self._harvest(
             client, place.namespace, name, pod, wanted=bool(job.reports or job.artifacts)
         )
-        with tempfile.TemporaryFile() as made:
-            await asyncio.to_thread(
-                repack, found.archive, made, left=found.left, limit_bytes=self._limit_bytes
-            )
-            made.seek(0)
-            while chunk := made.read(CHUNK):
-                yield chunk
-        if pod is not None:
-            await _give_up(client, pod, waiting=found.waiting)
-        self._followed.pop((place.namespace, name), None)
+        try:
+            with tempfile.TemporaryFile() as made:
+                found.archive.seek(0)
+                left, limit = found.left, self._limit_bytes
+                await asyncio.to_thread(repack, found.archive, made, left=left, limit_bytes=limit)
+                made.seek(0)
+                while chunk := made.read(CHUNK):
+                    yield chunk
+            if pod is not None:
+                await _give_up(client, pod, waiting=found.waiting)
+            self._followed.pop((place.namespace, name), None)
+        finally:
+            if (place.namespace, name) not in self._followed:
+                found.archive.close()
 
     async def aclose(self) -> None:
         """Stop listening."""
         tasks = list(self._followed.values())
         self._followed.clear()
         for task in tasks:
-            task.cancel()
+            _end(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _harvest(
@@ -135,6 +139,15 @@ class Collection:
             if pod is not None and (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
                 return None
             await asyncio.sleep(LOOK)
+
+
+def _end(listening: asyncio.Task[Harvest | None]) -> None:
+    """Stop listening, and let go of what was heard."""
+    listening.cancel()
+    if listening.done() and not listening.cancelled() and listening.exception() is None:
+        heard = listening.result()
+        if heard is not None:
+            heard.archive.close()
 
 
 def nothing(*left: str) -> Harvest:

@@ -119,6 +119,8 @@ def _security(service: Service) -> Manifest:
     user, group = user_and_group(service.user or "")
     if user is not None:
         made["runAsUser"] = user
+    if user:
+        made["runAsNonRoot"] = True
     if group is not None:
         made["runAsGroup"] = group
     capabilities = {"add": added_capabilities(service), "drop": _capabilities(service.cap_drop)}
