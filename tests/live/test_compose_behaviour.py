@@ -125,7 +125,9 @@ class Engine:
             )
             self._raised[stack] = theirs, ours
             self._runner.run(_both(theirs.rise(), ours.rise()))
-        return self._raised[stack]
+        theirs, ours = self._raised[stack]
+        assert (theirs.exit_code, ours.exit_code) == ENDINGS[stack], f"{theirs.words}\n{ours.words}"
+        return theirs, ours
 
     def facts(self, rule: Rule) -> tuple[Facts, Facts]:
         """Look at a service on both sides until they agree, or the time is over."""
@@ -149,12 +151,6 @@ def test_a_service_is_sees_and_does_the_same_as_with_docker_compose(engine: Engi
     assert differing(rule, theirs, ours) == {}, rule.says
     for fact, text in rule.shows.items():
         assert ours.get(fact) == text, f"{fact}: {rule.says}"
-
-
-@pytest.mark.parametrize("stack", STACKS)
-def test_a_stack_comes_up_or_fails_on_both_sides(engine: Engine, stack: str) -> None:
-    theirs, ours = engine.sides(stack)
-    assert (theirs.exit_code, ours.exit_code) == ENDINGS[stack], f"{theirs.words}\n{ours.words}"
 
 
 @pytest.mark.parametrize("known", DIFFERENCES, ids=lambda known: f"{known.rule} {known.fact}")

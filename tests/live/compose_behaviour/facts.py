@@ -64,12 +64,10 @@ def seen_inside(answer: bytes, container: str) -> Facts:
 
 def seen_outside(inspections: Sequence[Inspection]) -> Facts:
     """Read what the engine says of a service's containers."""
-    if not inspections:
-        return {"phase": "never started", "containers": "0"}
+    if not inspections or phase(inspections[0]) == "never started":
+        return {"phase": "never started"}
     first = inspections[0]
     facts = {"containers": str(len(inspections)), "phase": phase(first)}
-    if facts["phase"] == "never started":
-        return facts
     if facts["phase"] == "ended":
         facts["exit code"] = str(first["State"]["ExitCode"])
     facts["restarts"] = str(first.get("RestartCount") or 0)
