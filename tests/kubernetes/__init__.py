@@ -1,0 +1,1 @@
+"""Tests of what Conductor knows of Kubernetes, and the fake API server that they share."""
