@@ -57,8 +57,8 @@ def read_files(checkout: str, stack: Stack, jobs: Sequence[Job] = ()) -> Files:
     found: dict[str, File] = {}
     for source in sorted(_sources(stack, jobs)):
         for path, file in _tree(root, source):
-            if found.get(path, file).content is not None or file.content is not None:
-                found.setdefault(path, file)
+            if path not in found or found[path].content is None:
+                found[path] = file
     return found
 
 
