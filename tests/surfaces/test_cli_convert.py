@@ -13,7 +13,7 @@ from rich.console import Console
 
 from conductor.cli.accounts import account_tables
 from conductor.cli.main import answer
-from conductor.cli.manifests import MARK
+from conductor.cli.manifests import MARK, as_yaml
 from conductor.domain.account import EngineRefusal, Entry, Treatment
 
 PLAIN = "services:\n  web:\n    image: app\n    ports: ['80:80']\nvolumes: {unused: }\n"
@@ -346,3 +346,42 @@ line  key                                                  docker     kubernetes
 def test_the_table_is_never_wider_than_the_terminal(width: int):
     account = [key(f"services.web.labels.{'x' * 200}", 1, note="said " * 50)]
     assert max(map(len, drawn(account, width).splitlines())) <= min(width, 110)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y",
+        "Y",
+        "n",
+        "on",
+        "OFF",
+        "yes",
+        "True",
+        "null",
+        "~",
+        "",
+        "1e3",
+        "0o17",
+        "0x1F",
+        "1_000",
+        "12:30",
+        ".5",
+        "-1",
+        "+1",
+        "2026-11-23",
+        ".inf",
+        "<<",
+        "=",
+    ],
+)
+def test_text_that_some_yaml_takes_for_something_else_is_in_quotes(text: str):
+    written = as_yaml({"value": text})
+    assert written == f"value: '{text}'\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb\n", "a\n\n b\n", " a\nb", "a \nb", "\ta\nb", "a: b # c", "é\n€", "x\r\ny", "\x07"]
+)
+def test_text_of_several_lines_comes_back_as_it_was(text: str):
+    assert yaml.safe_load(as_yaml({"value": text})) == {"value": text}

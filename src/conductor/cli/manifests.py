@@ -20,6 +20,8 @@ MARK = "# Written by `conductor convert`."
 """The first line of every file that is written here."""
 
 Object = Mapping[str, object]
+_NO_TEXT = re.compile(r"[-+.\d].*|y|n|yes|no|on|off|true|false|null|~|=|<<", re.IGNORECASE)
+"""Text that some reader of YAML takes for something else: kubectl's takes `Y` for true and `1e3` for a number, PyYAML neither."""
 _DOCKER_KINDS = ("network", "volume", "container")
 
 
@@ -31,7 +33,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value and _is_block(value) else None
+    style = "|" if "\n" in value and _is_block(value) else "'" if _NO_TEXT.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
