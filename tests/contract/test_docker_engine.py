@@ -80,6 +80,7 @@ class DockerSubject:
     image: str
     connection: Connection
     instance: str
+    mixes_streams: bool = False
 
     def does(self, name: str, script: str, **more: object) -> Service:
         return Service(

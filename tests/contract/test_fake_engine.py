@@ -19,6 +19,8 @@ from conductor.ports.engine import Place
 class FakeSubject:
     """Two instances on one fake machine, in memory or in a file."""
 
+    mixes_streams = False
+
     def __init__(self, machine: Machine) -> None:
         clock = FakeClock()
         self.engine = FakeEngine(machine=machine, clock=clock, misfortunes=())

@@ -1,12 +1,10 @@
-"""The kubernetes engine keeps the laws of `ports.engine`, on a real cluster.
+"""The kubernetes engine keeps the laws of `ports.engine`: over the fake API server, and on a real cluster.
 
-`CONDUCTOR_TEST_KUBECONFIG` names it. On its nodes are the busybox of `tests/engines.py` (or what `CONDUCTOR_TEST_IMAGE` names) and the
-image of `deploy/tools` (`CONDUCTOR_TEST_TOOLS_IMAGE`): nothing is pulled.
+`CONDUCTOR_TEST_KUBECONFIG` names that one; what has to be on its nodes stands in `tests/kubernetes/clusters.py`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from tests.contract.engine_contract import QUICK_CHECK, EngineContract
-from tests.engines import BUSYBOX
+from tests.kubernetes.clusters import IMAGE, Cluster, cluster, node_images
 
 from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
@@ -22,10 +20,7 @@ from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.stack import Service
 from conductor.ports.engine import Place
 
-pytestmark = pytest.mark.cluster
-KUBECONFIG = os.environ.get("CONDUCTOR_TEST_KUBECONFIG", "")
-IMAGE = os.environ.get("CONDUCTOR_TEST_IMAGE", BUSYBOX)
-TOOLS = os.environ.get("CONDUCTOR_TEST_TOOLS_IMAGE", "localhost/conductor/tools:1")
+__all__ = ["cluster", "node_images"]
 SHORT = timedelta(seconds=0.1)
 
 
@@ -34,6 +29,7 @@ class KubernetesSubject:
     engine: KubernetesEngine
     other: KubernetesEngine
     place: Place
+    mixes_streams: bool = True
 
     def does(self, name: str, script: str, **more: object) -> Service:
         command = ("sh", "-c", script)
@@ -64,18 +60,16 @@ class KubernetesSubject:
         return self.does(name, f"{made} exit {code}", working_dir="/work")
 
 
-def engine(instance: str) -> KubernetesEngine:
-    site = Site(instance=instance, tools_image=TOOLS)
-    return KubernetesEngine(Connection(kubeconfig=KUBECONFIG), site=site)
+def engine(cluster: Cluster, instance: str) -> KubernetesEngine:
+    site = Site(instance=instance, tools_image=cluster.tools)
+    return KubernetesEngine(Connection(kubeconfig=cluster.kubeconfig), site=site)
 
 
 @pytest.fixture
-async def subject() -> AsyncIterator[KubernetesSubject]:
-    if not KUBECONFIG:
-        pytest.skip("no cluster to test with: name its kubeconfig in CONDUCTOR_TEST_KUBECONFIG")
+async def subject(cluster: Cluster) -> AsyncIterator[KubernetesSubject]:
     name = f"t{uuid4().hex[:10]}"
     place = Place(namespace=f"conductor-{name}", run=name)
-    made = KubernetesSubject(engine=engine(name), other=engine(f"{name}-other"), place=place)
+    made = KubernetesSubject(engine=engine(cluster, name), other=engine(cluster, f"{name}-other"), place=place)
     try:
         yield made
     finally:

@@ -10,15 +10,20 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from conductor.adapters.kubernetes.client import Client
-from conductor.errors import ConductorError, UnreachableError
+from conductor.errors import UnreachableError
 
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_NOT_A_KUBECONFIG = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""What lightkube raises over a file of another shape."""
+_ONE_AT_A_TIME = Lock()
+"""Two threads that load the library's parts at once have been seen to crash."""
 _REMEDY = "Name a kubeconfig with CONDUCTOR_KUBECONFIG, and one of its contexts with CONDUCTOR_KUBE_CONTEXT."
 
 
@@ -35,7 +40,7 @@ class Connection:
         """Return the client; the API server is not asked yet. UnreachableError where no configuration can be read."""
         async with self._making:
             if self._client is None:
-                self._client = await asyncio.to_thread(connect, self.kubeconfig, self.context)
+                self._client = await asyncio.to_thread(_connect_alone, self.kubeconfig, self.context)
             return self._client
 
     async def aclose(self) -> None:
@@ -45,19 +50,24 @@ class Connection:
             self._client = None
 
 
+def _connect_alone(kubeconfig: str, context: str) -> Client:
+    with _ONE_AT_A_TIME:
+        return connect(kubeconfig, context)
+
+
 def connect(kubeconfig: str = "", context: str = "") -> Client:
     """Make a client by the configuration. Reads files; raises UnreachableError where they cannot be used."""
     import httpx2  # noqa: PLC0415 -- imported with the cluster
     from lightkube.config.client_adapter import ConnectionParams  # noqa: PLC0415
     from lightkube.core.exceptions import ConfigError  # noqa: PLC0415
+    from msgspec import MsgspecError  # noqa: PLC0415
+    from yaml import YAMLError  # noqa: PLC0415
 
     try:
         chosen = _choose(kubeconfig, context)
         timeout = httpx2.Timeout(30.0, connect=5.0)
         settings = ConnectionParams(timeout=timeout).httpx_params(_without_program(chosen))
-    except (ConfigError, OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        if isinstance(error, ConductorError):
-            raise
+    except (ConfigError, OSError, YAMLError, MsgspecError, *_NOT_A_KUBECONFIG) as error:
         raise UnreachableError(f"reading the kubeconfig: {_words(error)}", remedy=_REMEDY) from None
     if program := _program(chosen):
         settings["auth"] = program
@@ -104,4 +114,6 @@ def _program(chosen: SingleConfig) -> Any:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError | AssertionError) else str(error)
+    if isinstance(error, _NOT_A_KUBECONFIG):
+        return f"it is no kubeconfig ({type(error).__name__}: {error})"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

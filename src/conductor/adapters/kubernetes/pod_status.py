@@ -6,7 +6,7 @@ Times are whole seconds in Kubernetes; a reading never depends on anything but w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from conductor.adapters.kubernetes.kinds import Manifest
@@ -87,6 +87,14 @@ def was_taken_away(pod: Manifest) -> str:
         disruption = condition(pod, "DisruptionTarget")
         return f"{disruption.get('reason') or 'Evicted'}: {disruption.get('message') or ''}".rstrip(": ")
     return ""
+
+
+def was_deleted(pod: Manifest, ended: Status) -> bool:
+    """Tell whether the container ended because somebody deleted its pod, and not before that."""
+    due, finished = moment(pod["metadata"].get("deletionTimestamp")), moment(ended.get("finishedAt"))
+    if due is None or finished is None:
+        return False
+    return finished >= due - timedelta(seconds=int(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
 
 
 def newest(pods: Iterable[Manifest], count: int) -> list[Manifest]:

@@ -24,11 +24,13 @@ from conductor.adapters.kubernetes.pod_status import (
     moment,
     newest,
     state_of,
+    was_deleted,
     was_taken_away,
 )
 from conductor.adapters.kubernetes.troubles import (
     Trouble,
     is_about,
+    used_too_much,
     why_ended,
     why_not_created,
     why_not_started,
@@ -226,7 +228,7 @@ def _not_running(seen: _Workload, pod: Manifest, status: Status) -> WorkloadStat
 
 def _ended(seen: _Workload, pod: Manifest, status: Status) -> WorkloadState:
     taken = "" if seen.is_stopped else was_taken_away(pod)
-    if taken and _is_made_again(seen):
+    if taken and _is_made_again(seen, pod):
         return _pending(seen, Trouble(message=f"another pod, since this one was taken away: {taken}"))
     ended = last_end(status) or {}
     why = _why_over(seen, pod, ended, taken)
@@ -249,10 +251,13 @@ def _why_over(seen: _Workload, pod: Manifest, ended: Status, taken: str) -> Trou
     if seen.is_stopped:
         return Trouble(message="")
     if taken:
-        return Trouble(reason=Reason.EVICTED, fault=Fault.PLATFORM, message=taken)
+        fault = Fault.REPOSITORY if used_too_much(taken) else Fault.PLATFORM
+        return Trouble(reason=Reason.EVICTED, fault=fault, message=taken)
     reason = str((pod.get("status") or {}).get("reason") or "")
     if reason == "DeadlineExceeded":
         return Trouble(reason=Reason.DEADLINE_EXCEEDED, message="it did not end within its time limit")
+    if was_deleted(pod, ended):
+        return Trouble(reason=Reason.GONE, fault=Fault.PLATFORM, message="somebody deleted its pod")
     if ended:
         return why_ended(pod, seen.container, ended)
     message = str((pod.get("status") or {}).get("message") or reason or "it left no exit code")
@@ -292,10 +297,15 @@ def _starts_again(pod: Manifest, status: Status) -> bool:
     return not is_leaving(pod) and (policy == "Always" or (policy == "OnFailure" and code != 0))
 
 
-def _is_made_again(seen: _Workload) -> bool:
-    """Tell whether another pod takes the place of one that the cluster took away."""
+def _is_made_again(seen: _Workload, pod: Manifest) -> bool:
+    """Tell whether another pod takes the place of one that the cluster took away.
+
+    One that used more storage than it may has no such condition: then its Job has failed.
+    """
     if not seen.is_job:
         return True
+    if not holds(pod, "DisruptionTarget"):
+        return False
     rules = (seen.keeper["spec"].get("podFailurePolicy") or {}).get("rules") or ()
     ignored = any(rule.get("action") == "Ignore" and rule.get("onPodConditions") for rule in rules)
     return ignored and not is_finished(seen.keeper)

@@ -95,6 +95,11 @@ def is_registry_silent(text: str) -> bool:
     return any(sign in lowered for sign in _REGISTRY_SILENT)
 
 
+def used_too_much(text: str) -> bool:
+    """Tell an eviction for a pod's own limit of storage from one for the node's sake."""
+    return bool(re.search(r"exceed(s|ed) (the|its|the total) .*limit", text))
+
+
 def first_and_last(event: Manifest) -> tuple[datetime | None, datetime | None]:
     """Return when an event was first and last seen; newer and older writers put that in different places."""
     series = event.get("series") or {}
