@@ -105,18 +105,21 @@ def conceal(run: Run, error: Exception) -> Plain:
     return {"error": encode_error(error, mask)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Doing:
-    """One doing of a step, for one run and subject."""
+    """One doing of a step, for one run and subject; or one look at its record, where it was done before."""
 
     run: Run
     name: str
     subject: str
     result: Any
+    is_fresh: bool = False
+    """Whether it was done here and now: then nobody can have shown its end."""
 
     async def do(self, body: Callable[[], Awaitable[object]]) -> Plain:
         """Do it, show its start, and return the record: value or error, and its times."""
         began = the_world().clock.now()
+        self.is_fresh = True
         with structlog.contextvars.bound_contextvars(run=self.run.id, step=self.name, subject=self.subject):
             try:
                 await self._show_start(began)
@@ -137,7 +140,7 @@ class _Doing:
         began, ended = (datetime.fromisoformat(record[when]) for when in ("began", "ended"))
         error = record.get("error", {}).get("fields", {}).get("message", "")
         try:
-            if not await self._is_shown():
+            if self.is_fresh or not await self._is_shown():
                 await self._show(began, ended, error)
         except ConductorError as failure:
             _log.warning("the end of a step could not be shown", step=self.name, error=str(failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from conductor.domain.blueprint import Blueprint
@@ -27,8 +28,8 @@ async def capture_logs(run: Run) -> Captured:
     try:
         states = _of_this_attempt(await the_world().engine.states(place_of(run)), blueprint)
         mask = await secrets_at_hand(run, blueprint if states else None)
-        for workload in states:
-            await _capture(run, workload, mask)
+        said = await asyncio.gather(*(_capture_or_say(run, workload, mask) for workload in states))
+        partial += [text for text in said if text]
     except ConductorError as error:
         partial.append(f"logs may be missing: {error.message}")
     jobs = {job.workload.name for job in blueprint.jobs} if blueprint else set()
@@ -42,6 +43,15 @@ def _of_this_attempt(states: States, blueprint: Blueprint | None) -> States:
         return states
     own = {service.name for service in blueprint.stack.services} | {j.workload.name for j in blueprint.jobs}
     return {name: state for name, state in states.items() if name in own}
+
+
+async def _capture_or_say(run: Run, workload: str, mask: Masker) -> str:
+    """Bring one log in, beside the others; return what to say where it cannot be had."""
+    try:
+        await _capture(run, workload, mask)
+    except ConductorError as error:
+        return f"logs of {workload} may be missing: {error.message}"
+    return ""
 
 
 async def _capture(run: Run, workload: str, mask: Masker) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import aiodocker
@@ -12,6 +14,7 @@ from conductor.adapters.docker.containers.facts import EngineFacts
 from conductor.adapters.docker.containers.surroundings import Networks
 from conductor.adapters.docker.diagnosis import look_at_engine
 from conductor.adapters.docker.marks import Marks
+from conductor.adapters.docker.watching.processes import SOON
 from conductor.adapters.docker.watching.sight import Sight
 from conductor.adapters.docker.watching.watcher import Container
 from conductor.errors import NotFoundError
@@ -19,6 +22,9 @@ from conductor.ports.engine import Place
 
 NOT_RUNNING = "See with `conductor stacks list` what runs there."
 NOT_FOUND = 404
+SETTLING = timedelta(seconds=10)
+BEFORE_TIDYING_UP = ("stopping", "stopped")
+"""Podman's words for a container that has ended and is not yet `exited`."""
 
 
 class Access:
@@ -74,6 +80,18 @@ class Access:
             if container["State"]["Running"]:
                 return container
         raise NotFoundError(f"{workload} does not run in {place.namespace}", remedy=NOT_RUNNING)
+
+    async def settled(self, container: str) -> None:
+        """Return once the engine has tidied up after a container that ended, or `SETTLING` later.
+
+        Podman takes its files down then, and says of each meanwhile that there is none (4.3.1: seen).
+        """
+        deadline = asyncio.get_running_loop().time() + SETTLING.total_seconds()
+        while asyncio.get_running_loop().time() < deadline:
+            found = await self.find(container)
+            if found is None or found["State"]["Status"] not in BEFORE_TIDYING_UP:
+                return
+            await asyncio.sleep(SOON)
 
     async def find(self, container: str) -> Container | None:
         """Inspect one container by its id; None where it is gone."""

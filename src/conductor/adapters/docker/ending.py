@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import aiodocker
 
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import reaching
+from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON
 from conductor.adapters.docker.marks import Note
 from conductor.adapters.docker.watching.states import will_restart
 from conductor.adapters.docker.watching.watcher import Container
@@ -31,15 +33,32 @@ async def stop(access: Access, place: Place, workload: str, *, grace: timedelta)
 
 
 async def put_to_sleep(access: Access, place: Place) -> None:
-    """Stop all that runs, and remember that it sleeps."""
-    going: list[Container] = []
-    for workload, containers in (await access.sight.containers(place.namespace)).items():
+    """Stop all that runs, each after what depends on it, as Compose does, and remember that it sleeps."""
+    workloads = await access.sight.containers(place.namespace)
+    going: dict[str, list[Container]] = {}
+    for workload, containers in workloads.items():
         note = access.marks.note(place.namespace, workload)
-        alive = [c for c in containers if _is_alive(c, note)]
-        if alive:
+        going[workload] = [c for c in containers if _is_alive(c, note)]
+        if going[workload]:
             access.marks.write_note(place.namespace, replace(note, asleep=True))
-            going += alive
-    await asyncio.gather(*(_stop(access, c, None) for c in going))
+    ended = {workload: asyncio.Event() for workload in going}
+
+    async def in_turn(workload: str) -> None:
+        for other, containers in workloads.items():
+            if workload in depends_on(containers):
+                await ended[other].wait()
+        await asyncio.gather(*(_stop(access, c, None) for c in going[workload]))
+        ended[workload].set()
+
+    async with asyncio.TaskGroup() as turns:
+        for workload in going:
+            turns.create_task(in_turn(workload))
+
+
+def depends_on(containers: Sequence[Container]) -> set[str]:
+    """Name the workloads that a workload of these containers depends on."""
+    labels = (container["Config"].get("Labels") or {} for container in containers)
+    return {name for one in labels for name in one.get(LABEL_DEPENDS_ON, "").split(",") if name}
 
 
 async def wake(access: Access, place: Place, service: str) -> None:

@@ -137,6 +137,7 @@ class DockerEngine:
     async def copy_out(self, place: Place, workload: str, path: str) -> AsyncGenerator[bytes, None]:
         """Yield an archive of a path of the workload's first container."""
         container = (await self._access.existing(place, workload))[0]
+        await self._access.settled(container["Id"])
         async with contextlib.aclosing(
             archives.copy_out(await self._access.client(), container["Id"], path)
         ) as chunks:
@@ -146,6 +147,8 @@ class DockerEngine:
     async def collect(self, place: Place, job: Job) -> AsyncGenerator[bytes, None]:
         """Yield an archive of what the job's globs match; an empty one where its container never was."""
         found = await self._access.identified(place, job.workload.name)
+        for one in found:
+            await self._access.settled(one["Id"])
         globs = (*job.reports, *job.artifacts) if found else ()
         container = found[0]["Id"] if found else ""
         working_dir = (found[0]["Config"].get("WorkingDir") if found else None) or "/"

@@ -15,7 +15,7 @@ from conductor.adapters.docker.containers.healthcheck import (
     healthcheck_json,
     healthcheck_of,
 )
-from conductor.adapters.docker.containers.naming import container_names, labels, own_labels
+from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON, container_names, labels, own_labels
 from conductor.adapters.docker.containers.networks import endpoints, exposed, published
 from conductor.adapters.docker.containers.wording import Wording
 from conductor.domain.names import LABEL_KIND, LABEL_WORKLOAD
@@ -86,6 +86,8 @@ def _labels(
         LABEL_WORKLOAD: service.name,
         LABEL_KIND: kind,
     }
+    if service.depends_on:
+        made[LABEL_DEPENDS_ON] = ",".join(dependency.service for dependency in service.depends_on)
     if check := healthcheck_of(service, image):
         made[LABEL_HEALTHCHECK] = healthcheck_json(check)
     return made

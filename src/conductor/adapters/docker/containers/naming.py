@@ -8,6 +8,9 @@ from conductor.domain.names import LABEL_INSTANCE, LABEL_NAMESPACE, LABEL_RUN
 from conductor.domain.stack import Service, Stack
 from conductor.ports.engine import Place
 
+LABEL_DEPENDS_ON = "conductor.dev/depends-on"
+"""The workloads that a container's own depends on, with commas: they are stopped after it."""
+
 
 def container_names(place: Place, service: Service) -> tuple[str, ...]:
     """Name the containers of a workload: one, or one for each replica.
