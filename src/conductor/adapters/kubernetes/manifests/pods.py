@@ -117,6 +117,8 @@ def _pod(layout: Layout, service: Service, restart: str) -> Manifest:
     )
     mounts: list[Manifest] = [{"name": piece.name, **piece.where} for piece in mounted]
     mounts += [preparation.tools_mount()] if tools else []
+    names = hosts.sidecar(layout, service)
+    mounts += [hosts.mount()] if names else []
     made: Manifest = {
         "restartPolicy": restart,
         "automountServiceAccountToken": False,
@@ -124,9 +126,13 @@ def _pod(layout: Layout, service: Service, restart: str) -> Manifest:
         "terminationGracePeriodSeconds": max(1, math.ceil(service.stop_grace_period.total_seconds())),
         "securityContext": _security(service),
         "imagePullSecrets": [{"name": name} for name in layout.site.pull_secrets],
-        "initContainers": [*helpers, *hosts.sidecar(layout, service)],
+        "initContainers": [*helpers, *names],
         "containers": [container(service, mounts)],
-        "volumes": [*_volumes(mounted), *preparation.tools_volume(helpers, tools_needed=tools)],
+        "volumes": [
+            *_volumes(mounted),
+            *preparation.tools_volume(helpers, tools_needed=tools),
+            *([hosts.volume()] if names else []),
+        ],
         "hostAliases": hosts.host_aliases(service),
         "nodeSelector": _node(service),
         "affinity": _beside(layout.together.get(service.name)),

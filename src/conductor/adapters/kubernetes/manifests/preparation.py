@@ -7,7 +7,7 @@ volume, as Compose does. Law: both may be repeated, and run side by side in seve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from conductor.adapters.kubernetes.manifests.site import Manifest
 from conductor.adapters.kubernetes.manifests.volumes import ARCHIVE, DATA, Piece
@@ -24,6 +24,15 @@ ROOM = "/conductor"
 TOOLS = "/.conductor/bin"
 """Where a service sees the tools, where it needs them."""
 _TOOLS_VOLUME = "tools"
+NO_RIGHTS: Mapping[str, object] = {
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""Of a helper that touches nobody's files."""
 WAITS_SECONDS = 1800
 STALE_SECONDS = 300
 

@@ -17,7 +17,7 @@ from conductor.adapters.kubernetes.manifests.containers import (
     number_of,
 )
 from conductor.adapters.kubernetes.manifests.docker_only import Found, docker_only
-from conductor.adapters.kubernetes.manifests.hosts import can_be_written
+from conductor.adapters.kubernetes.manifests.hosts import HOSTS, can_be_written, needs_names, odd_names
 from conductor.adapters.kubernetes.manifests.kube_names import is_dns_name, is_host_name, kube_name
 from conductor.adapters.kubernetes.manifests.network import names_on, service_name
 from conductor.adapters.kubernetes.manifests.preparation import HELPERS
@@ -60,7 +60,7 @@ def unsupported(stack: Stack, jobs: Sequence[Job] = (), *, site: Site | None = N
     site = site or Site()
     entries: list[Entry] = []
     for service in stack.services:
-        found = (*_service(service), *_dependencies(service, stack))
+        found = (*_service(service), *_dependencies(service, stack), *_hosts_file(service, stack))
         entries += [_entry(f"services.{service.name}", *each) for each in found]
     for network in stack.networks:
         if network.ipv6 and not site.dual_stack:
@@ -183,6 +183,19 @@ def _dependencies(service: Service, stack: Stack) -> Found:
         if other.healthcheck is None or other.healthcheck_disabled:
             why = f"{other.name} has no `healthcheck` in the file, and Kubernetes does not look at an image's own"
             yield f"depends_on.{other.name}.condition", why, f"Write the `healthcheck` of {other.name}."
+
+
+def _hosts_file(service: Service, stack: Stack) -> Found:
+    """Say where the file mounts a hosts file of its own, and some names are served by ours."""
+    for number, mount in enumerate(service.mounts):
+        if mount.target == HOSTS and needs_names(stack, service):
+            odd = ", ".join(odd_names(stack, service)) or "the names of `extra_hosts`"
+            why = f"only a hosts file can serve {odd} there, and this mount hides it"
+            yield (
+                f"volumes[{number}]",
+                why,
+                "Use names of small letters, digits and `-`, or leave the mount out.",
+            )
 
 
 def _security(service: Service) -> Found:
