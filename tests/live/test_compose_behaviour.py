@@ -20,7 +20,7 @@ import pytest
 from conductor.adapters.docker.connection.client import Client, connect
 from tests.engines import BUSYBOX
 from tests.live.compose_behaviour.facts import Facts
-from tests.live.compose_behaviour.sides import DOCKER_COMPOSE, Compose, Conductor, Side, copy_of
+from tests.live.compose_behaviour.sides import DOCKER_COMPOSE, STOPPED, Compose, Conductor, Side, copy_of
 from tests.live.compose_behaviour.stacks import FOLDER, Rule, rules
 
 pytestmark = [
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/conductor-test/behaviour:1"
-STACKS = ("surroundings", "network", "order", "endings")
+STACKS = ("surroundings", "network", "order", "endings", "stops")
 RULES = [rule for stack in STACKS for rule in rules(stack)]
 AGREE_WITHIN_SECONDS = 45
 """Podman's name server is silent for up to half a minute whenever a network comes or goes anywhere on the machine."""
@@ -81,7 +81,7 @@ DIFFERENCES = (
 )
 """All of them: what differs beside these fails."""
 
-ENDINGS = {"surroundings": (0, 0), "network": (0, 0), "order": (0, 0), "endings": (1, 3)}
+ENDINGS = {"surroundings": (0, 0), "network": (0, 0), "order": (0, 0), "endings": (1, 3), "stops": (0, 0)}
 """Exit codes of `docker-compose up` and `conductor run`: where the one fails the other does."""
 
 
@@ -125,6 +125,8 @@ class Engine:
             )
             self._raised[stack] = theirs, ours
             self._runner.run(_both(theirs.rise(), ours.rise()))
+            if stack in STOPPED:
+                self._runner.run(_both(theirs.stop(), ours.stop()))
         theirs, ours = self._raised[stack]
         assert (theirs.exit_code, ours.exit_code) == ENDINGS[stack], f"{theirs.words}\n{ours.words}"
         return theirs, ours

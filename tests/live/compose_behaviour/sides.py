@@ -41,6 +41,8 @@ PROBE = (FOLDER / "probe.sh").read_text()
 LIMIT_SECONDS = 120
 BETWEEN_CHECKS = 0.2
 TOKEN = "of the environment"
+STOPPED = frozenset({"stops"})
+"""Stacks that are looked at when they have been stopped."""
 PROFILES = {"surroundings": ("wanted",)}
 FILES = {"surroundings": ("compose.yaml", "second.yaml")}
 IS_HEALTHY = "is healthy"
@@ -106,6 +108,9 @@ class Side:
         if not theirs or phase(theirs[0]) == "never started":
             return {}
         started, state = moment(mine["State"]["StartedAt"]), theirs[0]["State"]
+        if self.stack in STOPPED:
+            ended = moment(mine["State"]["FinishedAt"])
+            return {f"ended before {other}": _yes(ended <= moment(state["FinishedAt"]))}
         match condition:
             case "service_started":
                 return {f"started after {other}": _yes(started > moment(state["StartedAt"]))}

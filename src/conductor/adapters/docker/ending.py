@@ -50,9 +50,12 @@ async def put_to_sleep(access: Access, place: Place) -> None:
         await asyncio.gather(*(_stop(access, c, None) for c in going[workload]))
         ended[workload].set()
 
-    async with asyncio.TaskGroup() as turns:
-        for workload in going:
-            turns.create_task(in_turn(workload))
+    turns = [asyncio.create_task(in_turn(workload)) for workload in going]
+    try:
+        await asyncio.gather(*turns)
+    finally:
+        for turn in turns:
+            turn.cancel()
 
 
 def depends_on(containers: Sequence[Container]) -> set[str]:
