@@ -107,22 +107,17 @@ class Processes:
         root = folder / "root"
         await asyncio.to_thread(_lay_out, wanted, root)
         _refuse(wanted, root)
-        script = "; ".join(
-            [*_mounting(wanted, root), f"cd {shlex.quote(str(root))}", 'exec busybox chroot . "$@"']
-        )
-        inside = ["/bin/busybox", "env", "-i", *_variables(wanted), *_command(wanted)]
+        script = "; ".join([*_mounting(wanted, root), 'exec busybox env -i "$@"'])
+        entering = [_program("unshare"), f"--root={root}", f"--wd={wanted.working_dir or '/'}"]
         process = await asyncio.create_subprocess_exec(
-            *_unshare(), "busybox", "sh", "-c", script, "sh", *inside,
+            *_unshare(), "busybox", "sh", "-c", script, "sh", *_variables(wanted), *entering, "--", *wanted.command,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         return ProcessContainer(process, wanted, root)
 
 
-def _command(wanted: Wanted) -> list[str]:
-    """Change the folder as a runtime does; the program is looked up in the container's PATH by exec itself."""
-    if wanted.working_dir in ("", "/"):
-        return list(wanted.command)
-    return ["/bin/busybox", "sh", "-c", 'cd "$0" && exec "$@"', wanted.working_dir, *wanted.command]
+def _program(name: str) -> str:
+    return str(shutil.which(name))
 
 
 def _variables(wanted: Wanted) -> list[str]:
@@ -232,10 +227,9 @@ class ProcessContainer:
             raise CannotStartError("container not running")
         _refuse_command(command, self._wanted, self._root)
         own_user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        entering = ["nsenter", *own_user, "--target", str(inside), "--mount", "--pid", "--root", "--wd"]
-        whole = _command(Wanted(**{**vars(self._wanted), "command": command}))
+        entering = ["nsenter", *own_user, "--target", str(inside), "--mount", "--pid", "--root", "--wd", "--"]
         process = await asyncio.create_subprocess_exec(
-            *entering, "/bin/busybox", "env", "-i", *_variables(self._wanted), *whole,
+            _program("busybox"), "env", "-i", *_variables(self._wanted), _program(entering[0]), *entering[1:], *command,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip

@@ -63,6 +63,7 @@ class FakeApiServer:
         track_owners: bool = True,
     ) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.store = Store()
         self.objects = Objects(self.store, track_owners=track_owners)
         self.faults = Faults()

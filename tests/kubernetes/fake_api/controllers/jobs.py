@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tests.kubernetes.fake_api import times
 from tests.kubernetes.fake_api.controllers.loop import Key, Loop, owned, owner_key
 from tests.kubernetes.fake_api.controllers.pods import end_pod, is_active, is_over, is_ready, make_pod
-from tests.kubernetes.fake_api.kinds import JOBS, PODS, Object
+from tests.kubernetes.fake_api.kinds import JOBS, PODS, Object, owner
 from tests.kubernetes.fake_api.objects import Objects
 from tests.kubernetes.fake_api.pod_status import with_condition
 from tests.kubernetes.fake_api.store import Event
@@ -27,7 +27,7 @@ class JobController:
         self._not_before: dict[str, int] = {}
 
     def concerned(self, event: Event) -> Iterable[Key]:
-        if event.resource is JOBS and event.type != "DELETED":
+        if event.resource is JOBS:
             yield event.now["metadata"]["namespace"], event.now["metadata"]["name"]
         elif event.resource is PODS:
             yield from owner_key(event, "Job")
@@ -35,6 +35,7 @@ class JobController:
     def reconcile(self, key: Key) -> None:
         job = self.objects.store.find(JOBS, *key)
         if job is None:
+            self._let_orphans_go(key)
             return
         pods = owned(self.objects.store.all(PODS, key[0]), job)
         if job["metadata"].get("deletionTimestamp") or _holds(job, "Complete") or _holds(job, "Failed"):
@@ -84,6 +85,12 @@ class JobController:
     def _pause(self, job: Object, failed: int) -> None:
         pause = min(_FIRST_PAUSE * 2 ** (failed - 1), _LONGEST_PAUSE) * self.pace
         self._not_before[job["metadata"]["uid"]] = times.nanoseconds() + int(pause * 10**9)
+
+    def _let_orphans_go(self, key: Key) -> None:
+        for pod in self.objects.store.all(PODS, key[0]):
+            reference = owner(pod) or {}
+            if (reference.get("kind"), reference.get("name")) == ("Job", key[1]):
+                self._let_go(pod)
 
     def _let_go(self, pod: Object) -> None:
         def change(thing: Object) -> None:
