@@ -1,4 +1,8 @@
-"""A real API server takes what we make of the files that others wrote: server-side dry run, so that nothing is left there."""
+"""A real API server takes what we make of the files that others wrote, and real pods see what the compose file says.
+
+`CONDUCTOR_TEST_KUBECONFIG` names the cluster. On its nodes are the busybox of `tests/engines.py` (or what `CONDUCTOR_TEST_IMAGE` names)
+and the image of `deploy/tools` (`CONDUCTOR_TEST_TOOLS_IMAGE`): nothing is pulled.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
+from conductor.compose.load import load_stack
+from conductor.compose.reader import Checkout
 from conductor.ports.engine import Place
+from tests.engines import BUSYBOX
 from tests.unit.kubernetes.corpus import samples
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -29,6 +37,46 @@ PLURALS = {
     "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "ConfigMap": "configmaps", "Job": "jobs",
     "Deployment": "deployments", "StatefulSet": "statefulsets",
 }  # fmt: skip
+
+
+IMAGE = os.environ.get("CONDUCTOR_TEST_IMAGE", BUSYBOX)
+TOOLS = os.environ.get("CONDUCTOR_TEST_TOOLS_IMAGE", "localhost/conductor/tools:1")
+ENDS_SECONDS = 180
+COMPOSE = f"""
+services:
+  my_db:
+    image: {IMAGE}
+    restart: always
+    stop_signal: SIGINT
+    stop_grace_period: 60s
+    volumes: [/bin, shared:/shared, ./src:/src]
+    command:
+      - sh
+      - -c
+      - |
+        trap 'echo stopped by INT > /shared/stopped; exit 0' INT
+        trap 'echo stopped by TERM > /shared/stopped; exit 0' TERM
+        echo written by my_db > /src/new; echo > /shared/started
+        while :; do sleep 0.1; done
+  reader:
+    image: {IMAGE}
+    hostname: box
+    volumes: [shared:/shared, ./src:/seen:ro]
+    tmpfs: ["/memory:mode=1700,uid=5"]
+    configs: [{{source: text, target: /text, mode: 0400, uid: "7"}}]
+    command:
+      - sh
+      - -c
+      - |
+        until [ -e /shared/started ] && grep -q ' my_db$$' /etc/hosts; do sleep 0.1; done
+        hostname; cat /seen/new; /seen/run; readlink /seen/link; stat -c '%a %u' /memory /text
+        touch /seen/no 2> /dev/null || echo only my_db writes
+        echo all seen
+        until [ -e /shared/stopped ]; do sleep 0.1; done
+        cat /shared/stopped
+volumes: {{shared: {{}}}}
+configs: {{text: {{content: hello}}}}
+"""
 
 
 class Server:
@@ -44,9 +92,8 @@ class Server:
                 (folder / name).write_text(_text(user, name))
             context.load_cert_chain(folder / "client-certificate", folder / "client-key")
         address = urlsplit(cluster["server"])
-        self._connection = http.client.HTTPSConnection(
-            str(address.hostname), address.port, context=context, timeout=60
-        )
+        self._context, self._address = context, (str(address.hostname), address.port)
+        self._connection = http.client.HTTPSConnection(*self._address, context=context, timeout=60)
 
     def close(self) -> None:
         self._connection.close()
@@ -58,6 +105,34 @@ class Server:
         self._connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read() or b"{}")
+
+    def put(self, manifest: Mapping[str, Any]) -> None:
+        where = _path(manifest, manifest["metadata"].get("namespace"))
+        path = f"{where}/{manifest['metadata']['name']}?fieldManager=conductor&force=true"
+        status, said = self.ask("PATCH", path, manifest, "application/apply-patch+yaml")
+        assert status in (http.HTTPStatus.OK, http.HTTPStatus.CREATED), said
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield what the server sends on and on, until it ends or the caller has enough."""
+        connection = http.client.HTTPSConnection(*self._address, context=self._context, timeout=ENDS_SECONDS)
+        try:
+            connection.request("GET", path, headers=self.headers)
+            with connection.getresponse() as answer:
+                assert answer.status == http.HTTPStatus.OK, answer.read()
+                while line := answer.readline():
+                    yield line.decode()
+        finally:
+            connection.close()
+
+    def started(self, namespace: str, workload: str, container: str) -> str:
+        """Wait until a container of a workload has started; return the name of its pod."""
+        wish = f"labelSelector=conductor.dev/workload={workload}&watch=true&timeoutSeconds={ENDS_SECONDS}"
+        for line in self.lines(f"/api/v1/namespaces/{namespace}/pods?{wish}"):
+            pod = json.loads(line)["object"]
+            states = {s["name"]: s["state"] for s in pod["status"].get("containerStatuses", ())}
+            if states.get(container, {}).keys() & {"running", "terminated"}:
+                return str(pod["metadata"]["name"])
+        pytest.fail(f"{workload} did not start within {ENDS_SECONDS} s")
 
     def try_out(self, manifest: Mapping[str, Any]) -> str:
         """Apply it without doing it; return what the server says against it, or nothing."""
@@ -135,3 +210,35 @@ def test_an_api_server_takes_every_file_that_is_converted(
         print(f"\nAPI server: {dict(counts)}, {len(tried)} different objects")  # noqa: T201
     assert wrong == []
     assert sum(counts.values()) > 0
+
+
+def test_pods_see_and_leave_what_the_compose_file_says(server: Server, namespace: str, tmp_path: Path):
+    """A new volume has the image's files, writes to a bound folder are seen by others, odd names are found, the signal is the file's."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/run").write_text("#!/bin/sh\necho run by its own mode\n")
+    (tmp_path / "src/run").chmod(0o755)
+    (tmp_path / "src/link").symlink_to("run")
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    stack = load_stack(Checkout(tmp_path), ["compose.yaml"], name="s").stack
+    place = Place(namespace=namespace, run="tried", checkout=str(tmp_path))
+    made = KubernetesRenderer(Site(tools_image=TOOLS)).render(place, stack)
+    for manifest in made:
+        server.put(json.loads(json.dumps(manifest)))
+    pod = server.started(namespace, "reader", "reader")
+    seen: list[str] = []
+    for line in server.lines(f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container=reader&follow=true"):
+        seen.append(line.rstrip("\n"))
+        if seen[-1] == "all seen":
+            keeper = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{kube_name('my_db')}"
+            assert server.ask("DELETE", keeper)[0] == http.HTTPStatus.OK
+    assert seen == [
+        "box",
+        "written by my_db",
+        "run by its own mode",
+        "run",
+        "1700 5",
+        "400 7",
+        "only my_db writes",
+        "all seen",
+        "stopped by INT",
+    ]
