@@ -14,6 +14,11 @@ from conductor.domain.stack import Resources, Restart
 _T = TypeVar("_T")
 UNLIMITED = -1
 _ALL = 100
+_CONDITIONS: Mapping[str, Restart] = {
+    "none": Restart.NO, "no": Restart.NO, "on-failure": Restart.ON_FAILURE, "unless-stopped": Restart.UNLESS_STOPPED,
+    "any": Restart.ALWAYS, "always": Restart.ALWAYS,
+}  # fmt: skip
+"""What `docker compose up` makes of a policy; without a condition it makes none of it."""
 
 
 def read_resources(service: Node) -> Resources:
@@ -107,17 +112,23 @@ def read_replicas(service: Node) -> int:
 
 
 def read_restart(service: Node) -> tuple[Restart, int | None]:
-    """Read `restart`, else `deploy.restart_policy`: the rule, and how often at most."""
-    restart = service.get("restart")
-    if restart is not None:
-        return _restart(restart)
-    policy = _below(service, "deploy", "restart_policy")
-    condition, attempts = (policy.get("condition"), policy.get("max_attempts")) if policy else (None, None)
-    if policy is None:
-        return Restart.NO, None
-    word = choice("none", "on-failure", "any")(condition) if condition else "any"
-    rule = {"none": Restart.NO, "on-failure": Restart.ON_FAILURE, "any": Restart.ALWAYS}[word]
+    """Read `deploy.restart_policy`, else `restart`: the rule, and how often at most."""
+    restart, policy = service.get("restart"), _below(service, "deploy", "restart_policy")
+    rule = _restart(restart) if restart is not None else (Restart.NO, None)
+    return _policy(policy) if policy is not None else rule
+
+
+def _policy(policy: Node) -> tuple[Restart, int | None]:
+    condition, attempts = policy.get("condition"), policy.get("max_attempts")
+    rule = _CONDITIONS[choice(*_CONDITIONS)(condition)] if condition else Restart.NO
     most = count(attempts) if attempts else None
+    if attempts and most and condition and rule is not Restart.ON_FAILURE:
+        message = (
+            "`max_attempts` goes with `condition: on-failure` alone: Docker starts no container otherwise"
+        )
+        raise MistakeError(
+            attempts, message, remedy="Leave it out, or write `condition: on-failure`.", key=True
+        )
     return rule, most if rule is Restart.ON_FAILURE else None
 
 

@@ -61,6 +61,8 @@ def _merged(
 
 def _joined(items: list[Node], place: str) -> list[Node]:
     """Join the items; of those that mean the same thing the last one is taken, in the place of the first."""
+    if place in _AS_THEY_ARE:
+        return items
     meaning = _MEANING.get(place, _scalar)
     return list({meaning(item) or id(item): item for item in items}.values())
 
@@ -104,6 +106,10 @@ def _host_ip(item: Node) -> str:
     return item.value.rsplit(":", 2)[0] if isinstance(item.value, str) and item.value.count(":") > 1 else ""
 
 
+_AS_THEY_ARE = frozenset(
+    f"services.*.{key}" for key in ("external_links", "group_add", "security_opt", "volumes_from")
+)
+"""Lists in which Compose takes nothing twice, but does not look before they are joined."""
 _MEANING: Mapping[str, Callable[[Node], object]] = {
     "services.*.env_file": _path,
     "services.*.ports": _port,

@@ -6,7 +6,7 @@ does not understand it returns as it is, and the reader of the value says what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from conductor.compose.node import Node
 from conductor.compose.schema import place_of
@@ -19,7 +19,7 @@ def normalise(node: Node, place: str = "") -> Node:
     """Return a document in long forms."""
     function = LONG_FORMS.get(place)
     node = function(node) if function and node.value is not None else node
-    if not any(known.startswith(place) for known in LONG_FORMS):
+    if place not in _ON_THE_WAY:
         return node
     if isinstance(node.value, dict):
         return node.with_value({key: normalise(value, place_of(place, key)) for key, value in node.items()})
@@ -141,8 +141,25 @@ LONG_FORMS: Mapping[str, Function] = {
     "services.*.secrets[]": under("source"),
     "services.*.sysctls": pairs,
     "services.*.tmpfs": one_or_many,
+    "services.*.volumes[].volume.labels": label_pairs,
     "networks.*.labels": label_pairs,
     "volumes.*.labels": label_pairs,
     "configs.*.labels": label_pairs,
     "secrets.*.labels": label_pairs,
 }
+
+
+def _ways(place: str) -> Iterator[str]:
+    """Yield a place and all that it stands in.
+
+    >>> list(_ways("include[].path"))
+    ['include[].path', 'include[]', 'include', '']
+    """
+    yield place
+    while place:
+        place = place.removesuffix("[]") if place.endswith("[]") else place.rpartition(".")[0]
+        yield place
+
+
+_ON_THE_WAY = frozenset(way for place in LONG_FORMS for way in _ways(place))
+"""Where a short form may still come below."""

@@ -237,7 +237,7 @@ class Theirs:
             "oom_score_adj": s.pop("oom_score_adj", None),
             "pid": _of(s.pop("pid", "")),
             "platform": platform,
-            "ports": sorted([*map(_port, s.get("ports", [])), *_exposed_udp(s.pop("expose", []))], key=str),
+            "ports": sorted({*map(_port, s.get("ports", [])), *_exposed_udp(s.pop("expose", []))}, key=str),
             "post_start": [_hook(hook) for hook in s.get("post_start", [])],
             "pre_stop": [_hook(hook) for hook in s.get("pre_stop", [])],
             "profiles": s.pop("profiles", []),
@@ -450,7 +450,7 @@ def _restart(rule: str | None, policy: dict[str, Any] | None) -> Json:
     if policy is None:
         return "no", None
     attempts = policy.pop("max_attempts", None)
-    word = {"none": "no", "on-failure": "on-failure", "any": "always"}[policy.pop("condition", "any")]
+    word = {"none": "no", "any": "always", "": "no"}.get(found := policy.pop("condition", ""), found)
     return word, attempts if word == "on-failure" else None
 
 

@@ -58,7 +58,6 @@ def test_the_image_of_a_service_that_is_built_is_only_a_name(repository: Reposit
         ("{dockerfile: ../Dockerfile}", "leads out"),
         ("{dockerfile: /Dockerfile}", "a path of the machine"),
         ("{dockerfile: Dockerfile, dockerfile_inline: x}", "exclude each other"),
-        ("{platforms: [linux/amd64, linux/arm64]}", "more than one platform"),
         ("{network: host}", "must not reach"),
         ("{secrets: [x]}", "can keep in the image"),
         ("{ssh: [default]}", "no key"),
@@ -74,3 +73,43 @@ def test_a_build_that_cannot_be_made_is_said(repository: Repository, written: st
 def test_a_service_needs_an_image_or_a_build(repository: Repository):
     (problem,) = repository.loaded("services: {web: {init: true}}").problems
     assert "neither `image` nor `build`" in problem.message
+
+
+BOTH = "{context: ., platforms: [linux/amd64, linux/arm64]}"
+
+
+@pytest.mark.parametrize(
+    ("written", "platform"),
+    [
+        (f"build: {BOTH}", None),
+        (f"build: {BOTH}\nplatform: linux/arm64", "linux/arm64"),
+        ("build: {context: ., platforms: [linux/s390x]}", "linux/s390x"),
+        ("build: .\nplatform: linux/arm64", "linux/arm64"),
+    ],
+)
+def test_the_platform_is_that_of_docker_compose_up(
+    repository: Repository, written: str, platform: str | None
+):
+    repository.file("Dockerfile", "FROM x")
+    build = repository.service(written).build
+    assert build
+    assert build.platform == platform
+
+
+def test_a_platform_that_the_build_does_not_know_is_said(repository: Repository):
+    repository.file("Dockerfile", "FROM x")
+    (problem,) = repository.problems(f"build: {BOTH}\nplatform: linux/s390x")
+    assert "`platforms` has no linux/s390x" in problem
+
+
+def test_what_run_lines_find_around_them(repository: Repository):
+    repository.file("Dockerfile", "FROM x")
+    build = repository.service(
+        "build: {context: ., extra_hosts: ['a=1.1.1.1'], shm_size: 64m, ulimits: {nofile: {soft: 1, hard: 2}}}"
+    ).build
+    assert build
+    assert (build.extra_hosts, build.shm_bytes, build.ulimits) == (
+        {"a": "1.1.1.1"},
+        2**26,
+        {"nofile": (1, 2)},
+    )

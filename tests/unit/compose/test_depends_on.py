@@ -30,14 +30,32 @@ def test_a_link_is_a_dependency_and_one_more_name(repository: Repository):
     assert loaded.stack.service("db").dns_names == ("db", "database")
 
 
-@pytest.mark.parametrize("profiles", ["", ", profiles: [debug]"])
-def test_a_dependency_that_is_not_required_may_be_missing(repository: Repository, profiles: str):
-    other = f"db: {{image: d{profiles}}}" if profiles else "x: {image: x}"
+OPTIONAL = "depends_on: {db: {condition: service_started, required: false}}"
+
+
+def test_a_dependency_that_is_not_required_may_take_no_part(repository: Repository):
     loaded = repository.loaded(
-        f"services: {{web: {{image: a, depends_on: {{db: {{condition: service_started, required: false}}}}}}, {other}}}"
+        f"services: {{web: {{image: a, {OPTIONAL}}}, db: {{image: d, profiles: [debug]}}}}"
     )
     assert not loaded.problems
     assert loaded.stack.service("web").depends_on == ()
+
+
+def test_a_dependency_that_is_not_required_must_be_declared_all_the_same(repository: Repository):
+    (problem,) = repository.problems(OPTIONAL)
+    assert "there is no service `db`" in problem
+
+
+def test_a_dependency_needs_its_condition(repository: Repository):
+    loaded = repository.loaded("services: {web: {image: a, depends_on: {db: {}}}, db: {image: d}}")
+    assert [problem.message for problem in loaded.problems] == ["a dependency needs its `condition`"]
+
+
+def test_a_later_file_says_anew_whether_it_is_required(repository: Repository):
+    repository.file("one.yaml", f"services: {{web: {{image: a, {OPTIONAL}}}, db: {{image: d}}}}")
+    repository.file("two.yaml", "services: {web: {depends_on: [db]}}")
+    (dependency,) = repository.load("one.yaml", "two.yaml").stack.service("web").depends_on
+    assert dependency.required
 
 
 def test_a_circle_is_named_in_order(repository: Repository):

@@ -6,6 +6,8 @@ from tests.unit.compose.conftest import Repository
 
 from conductor.domain.stack import Healthcheck
 
+OPEN = ("interval", "timeout", "start_period", "start_interval", "retries")
+
 
 @pytest.mark.parametrize(
     ("written", "words"),
@@ -17,7 +19,34 @@ from conductor.domain.stack import Healthcheck
     ],
 )
 def test_every_form_of_a_test(repository: Repository, written: str, words: Any):
-    assert repository.service(f"healthcheck: {{test: {written}}}").healthcheck == Healthcheck(test=words)
+    check = repository.service(f"healthcheck: {{test: {written}}}").healthcheck
+    assert check == Healthcheck(test=words, inherited=OPEN)
+
+
+def test_without_a_test_it_is_the_images_own_at_other_times(repository: Repository):
+    check = repository.service("healthcheck: {interval: 5s, retries: 9}").healthcheck
+    assert check == Healthcheck(
+        test=(),
+        interval=timedelta(seconds=5),
+        retries=9,
+        inherited=("timeout", "start_period", "start_interval"),
+    )
+
+
+def test_a_check_that_says_nothing_is_none(repository: Repository):
+    service = repository.service("healthcheck: {}")
+    assert service.healthcheck is None
+    assert not service.healthcheck_disabled
+
+
+def test_what_a_file_leaves_open_is_the_images():
+    own = Healthcheck(test=("CMD", "own"), interval=timedelta(seconds=7), retries=9)
+    check = Healthcheck(test=(), interval=timedelta(seconds=1), inherited=("retries",))
+    assert check.over(own) == Healthcheck(test=("CMD", "own"), interval=timedelta(seconds=1), retries=9)
+    assert check.over(None) is None
+    other = Healthcheck(test=("CMD", "other"), inherited=("interval",))
+    assert other.over(None) == other
+    assert other.over(own) == Healthcheck(test=("CMD", "other"), interval=timedelta(seconds=7))
 
 
 def test_times_and_retries(repository: Repository):
@@ -44,7 +73,8 @@ def test_a_check_that_is_switched_off(repository: Repository, written: str):
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{interval: 5s}", "without `test`"),
+        ("{test: x, retries: -1}", "below nought"),
+        ("{interval: }", "`interval` has no value"),
         ("{test: [curl, x]}", "a test is a command"),
         ("{test: [CMD]}", "a test is a command"),
         ("{test: x, interval: 10}", "expected text"),

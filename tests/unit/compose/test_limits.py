@@ -53,7 +53,6 @@ def test_limits_that_contradict_each_other_are_said(repository: Repository):
     [
         ("restart: 'no'", Restart.NO, None),
         ("restart: no", Restart.NO, None),
-        ("restart: false", Restart.NO, None),
         ("restart: always", Restart.ALWAYS, None),
         ("restart: unless-stopped", Restart.UNLESS_STOPPED, None),
         ("restart: on-failure", Restart.ON_FAILURE, None),
@@ -61,7 +60,9 @@ def test_limits_that_contradict_each_other_are_said(repository: Repository):
         ("deploy: {restart_policy: {condition: none}}", Restart.NO, None),
         ("deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}", Restart.ON_FAILURE, 3),
         ("deploy: {restart_policy: {condition: any}}", Restart.ALWAYS, None),
-        ("deploy: {restart_policy: {delay: 5s}}", Restart.ALWAYS, None),
+        ("deploy: {restart_policy: {delay: 5s}}", Restart.NO, None),
+        ("deploy: {restart_policy: {condition: unless-stopped}}", Restart.UNLESS_STOPPED, None),
+        ("restart: always\ndeploy: {restart_policy: {condition: none}}", Restart.NO, None),
         ("init: true", Restart.NO, None),
     ],
 )

@@ -36,9 +36,9 @@ def test_only_networks_that_are_used_are_in_the_stack(repository: Repository):
     [
         ("networks: [frnt]", "Did you mean `front`?"),
         ("networks: {front: {ipv4_address: 10.0.0.1}}", "`ipv4_address` is refused"),
-        ("networks: [other]", "`external` is refused"),
         ("network_mode: host", "`network_mode` is refused"),
-        ("network_mode: 'service:x'", "`network_mode` is refused"),
+        ("network_mode: 'container:x'", "`network_mode` is refused"),
+        ("network_mode: 'service:x'", "there is no service `x`"),
         ("networks: {front: {alias: [a]}}", "Did you mean `aliases`?"),
         ("networks: front", "expected a mapping, found text"),
     ],
@@ -46,6 +46,23 @@ def test_only_networks_that_are_used_are_in_the_stack(repository: Repository):
 def test_a_network_that_cannot_be_had_is_said(repository: Repository, written: str, said: str):
     (problem,) = repository.problems(written, "networks: {front: , other: {external: true}}")
     assert said in problem
+
+
+def test_a_network_of_others_is_one_of_the_runs_own(repository: Repository):
+    loaded = repository.loaded(
+        "services: {web: {image: a, networks: [proxy]}}\nnetworks: {proxy: {external: true, name: shared}}"
+    )
+    assert not loaded.problems
+    assert loaded.stack.networks == (Network(name="proxy"),)
+    notes = {entry.path: entry.note for entry in loaded.account}
+    assert "only services of this stack" in notes["networks.proxy.external"]
+
+
+def test_a_network_with_addresses_of_both_kinds(repository: Repository):
+    loaded = repository.loaded(
+        "services: {web: {image: a, networks: [n]}}\nnetworks: {n: {enable_ipv6: true}}"
+    )
+    assert loaded.stack.networks == (Network(name="n", ipv6=True),)
 
 
 def test_a_container_name_cannot_be_there_twice(repository: Repository):

@@ -33,8 +33,8 @@ needs_oracle = pytest.mark.skipif(
 )
 
 
-def ask_compose(folder: Path, *files: str) -> tuple[Mapping[str, Any] | None, str]:
-    """Return what Compose makes of the files, or None, and its words."""
+def ask_compose(folder: Path, *files: str, dollars: bool = False) -> tuple[Mapping[str, Any] | None, str]:
+    """Return what Compose makes of the files, or None, and its words. `dollars` leaves those doubled that it doubles."""
     named = [part for file in files for part in ("-f", str(folder / file))]
     command = [
         str(COMPOSE),
@@ -53,7 +53,7 @@ def ask_compose(folder: Path, *files: str) -> tuple[Mapping[str, Any] | None, st
     )
     if not made.stdout.startswith("{"):
         return None, made.stderr
-    return json.loads(made.stdout.replace("$$", "$")), made.stderr
+    return json.loads(made.stdout if dollars else made.stdout.replace("$$", "$")), made.stderr
 
 
 def make_what_it_names(folder: Path, project: Mapping[str, Any]) -> None:

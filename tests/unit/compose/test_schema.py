@@ -41,8 +41,8 @@ CHANGES: dict[str, tuple[str, str]] = {
     "services.*.cpus": ("cpus: 1", WITHOUT),
     "services.*.depends_on": ("depends_on: [db]", WITHOUT),
     "services.*.depends_on.*.condition": ("depends_on: {db: {condition: service_healthy}}", "depends_on: [db]"),
-    "services.*.depends_on.*.required": ("depends_on: {db: {required: false}}", "depends_on: [db]"),
-    "services.*.depends_on.*.restart": ("depends_on: {db: {restart: true}}", "depends_on: [db]"),
+    "services.*.depends_on.*.required": ("depends_on: {db: {condition: service_started, required: false}}", "depends_on: [db]"),
+    "services.*.depends_on.*.restart": ("depends_on: {db: {condition: service_started, restart: true}}", "depends_on: [db]"),
     "services.*.deploy": ("deploy: {replicas: 2}", WITHOUT),
     "services.*.deploy.replicas": ("deploy: {replicas: 2}", WITHOUT),
     "services.*.deploy.resources": ("deploy: {resources: {limits: {cpus: 1}}}", WITHOUT),
@@ -57,7 +57,16 @@ CHANGES: dict[str, tuple[str, str]] = {
     "services.*.deploy.restart_policy.condition": ("deploy: {restart_policy: {condition: any}}", WITHOUT),
     "services.*.deploy.restart_policy.max_attempts": (
         "deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}", "deploy: {restart_policy: {condition: on-failure}}"),
+    "services.*.annotations": ("annotations: {a: b}", WITHOUT),
+    "services.*.blkio_config": ("blkio_config: {weight: 100}", WITHOUT),
+    "services.*.blkio_config.weight": ("blkio_config: {weight: 100}", "blkio_config: {weight: 200}"),
+    "services.*.build.extra_hosts": ("build: {context: ., extra_hosts: [a=1.1.1.1]}", "build: {context: .}"),
+    "services.*.build.shm_size": ("build: {context: ., shm_size: 1m}", "build: {context: .}"),
+    "services.*.build.ulimits": ("build: {context: ., ulimits: {nofile: 1}}", "build: {context: .}"),
+    "services.*.cpu_shares": ("cpu_shares: 100", WITHOUT),
+    "services.*.cpuset": ("cpuset: '0'", WITHOUT),
     "services.*.dns": ("dns: 1.1.1.1", WITHOUT),
+    "services.*.dns_opt": ("dns_opt: [use-vc]", WITHOUT),
     "services.*.dns_search": ("dns_search: a", WITHOUT),
     "services.*.domainname": ("domainname: a", WITHOUT),
     "services.*.entrypoint": ("entrypoint: x", WITHOUT),
@@ -84,6 +93,26 @@ CHANGES: dict[str, tuple[str, str]] = {
     "services.*.label_file": ("label_file: one.env", WITHOUT),
     "services.*.labels": ("labels: {a: b}", WITHOUT),
     "services.*.links": ("links: [db]", WITHOUT),
+    "services.*.ipc": ("ipc: service:db", "ipc: shareable"),
+    "services.*.mac_address": ("mac_address: 02:42:ac:11:00:02", WITHOUT),
+    "services.*.mem_swappiness": ("mem_swappiness: 10", WITHOUT),
+    "services.*.memswap_limit": ("mem_limit: 1m\nmemswap_limit: 2m", "mem_limit: 1m"),
+    "services.*.network_mode": ("network_mode: service:db", "network_mode: none"),
+    "services.*.networks.*.mac_address": ("networks: {n: {mac_address: 02:42:ac:11:00:02}}", "networks: [n]"),
+    "services.*.oom_score_adj": ("oom_score_adj: 100", WITHOUT),
+    "services.*.pid": ("pid: service:db", WITHOUT),
+    **{
+        f"services.*.{hook}": (f"{hook}: [{{command: x}}]", WITHOUT) for hook in ("post_start", "pre_stop")
+    },
+    **{
+        f"services.*.{hook}[].{key}": (f"{hook}: [{{command: x, {key}: {value}}}]", f"{hook}: [{{command: x}}]")
+        for hook in ("post_start", "pre_stop")
+        for key, value in {"environment": "[A=b]", "user": "u", "working_dir": "/w"}.items()
+    },
+    **{
+        f"services.*.{hook}[].command": (f"{hook}: [{{command: x}}]", f"{hook}: [{{command: y}}]")
+        for hook in ("post_start", "pre_stop")
+    },
     "services.*.mem_limit": ("mem_limit: 1m", WITHOUT),
     "services.*.mem_reservation": ("mem_reservation: 1m", WITHOUT),
     "services.*.networks": ("networks: [n]", WITHOUT),
@@ -118,12 +147,13 @@ CHANGES: dict[str, tuple[str, str]] = {
     "services.*.ulimits.*.hard": ("ulimits: {a: {soft: 1, hard: 2}}", "ulimits: {a: 1}"),
     "services.*.ulimits.*.soft": ("ulimits: {a: {soft: 1, hard: 2}}", "ulimits: {a: 2}"),
     "services.*.user": ("user: a", WITHOUT),
+    "services.*.volumes_from": ("volumes_from: [db]", WITHOUT),
     "services.*.volumes": ("volumes: ['vol:/x']", WITHOUT),
     "services.*.volumes[].bind": (
-        "volumes: [{type: bind, source: api, target: /x, bind: {create_host_path: false}}]",
+        "volumes: [{type: bind, source: api, target: /x, bind: {create_host_path: true}}]",
         "volumes: [{type: bind, source: api, target: /x}]"),
     "services.*.volumes[].bind.create_host_path": (
-        "volumes: [{type: bind, source: api, target: /x, bind: {create_host_path: false}}]",
+        "volumes: [{type: bind, source: api, target: /x, bind: {create_host_path: true}}]",
         "volumes: [{type: bind, source: api, target: /x}]"),
     "services.*.volumes[].read_only": ("volumes: ['/x:ro']".replace("/x", "vol:/x"), "volumes: ['vol:/x']"),
     "services.*.volumes[].source": ("volumes: [{type: volume, source: vol, target: /x}]", "volumes: [{type: volume, target: /x}]"),
@@ -151,7 +181,11 @@ ELSEWHERE = {
     "services": "every test",
     "networks": "test_networks",
     "networks.*.internal": "test_networks",
-    "networks.*.ipam": "only its parts are refused",
+    "networks.*.enable_ipv6": "test_networks",
+    "networks.*.ipam.config[].aux_addresses": "noted with its parent",
+    "networks.*.ipam.config[].gateway": "noted with its parent",
+    "networks.*.ipam.config[].ip_range": "noted with its parent",
+    "networks.*.ipam.config[].subnet": "test_addresses",
     "volumes": "test_volumes",
     "volumes.*.labels": "test_volumes",
     "configs": "test_configs_and_secrets",
