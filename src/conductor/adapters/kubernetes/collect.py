@@ -26,17 +26,21 @@ from conductor.adapters.kubernetes.kinds import JOB, POD, Manifest
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, FINALIZER, LIMIT_BYTES, TAKEN, WHOLE
 from conductor.adapters.kubernetes.namespaces import release
-from conductor.adapters.kubernetes.pod_status import Status, state_of
+from conductor.adapters.kubernetes.pod_status import Status, is_over, state_of
 from conductor.adapters.kubernetes.transcript import LineFeed, Seal, Transcript, transcript
 from conductor.domain.stack import Job
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.engine import Place
 
 PATIENCE = 200.0
 """Seconds: so long an ended suite's collector may take; it has what its pod's grace period gives."""
 SILENCE = 60.0
 """Seconds after which a log that says nothing is opened anew: its connection may be dead."""
+HEARING = 20.0
+"""Seconds that an ended suite's listener gets to come to its end, before the log is read anew."""
 LOOK = 0.5
+LISTEN_AGAIN = 2.0
+"""What a collector says stays in its log: nothing is lost by hearing it late."""
 TRIES = 3
 """How often a log that is cut off, or a node that does not answer, is tried."""
 CHUNK = 2**16
@@ -120,25 +124,33 @@ class Collection:
         listening = self._followed.get((namespace, name))
         if listening is None:
             return None
-        done, _ = await asyncio.wait([listening], timeout=PATIENCE)
+        done, _ = await asyncio.wait([listening], timeout=HEARING)
         if not done:
-            listening.cancel()
+            _end(self._followed.pop((namespace, name)))
         if not done or listening.cancelled() or listening.exception() is not None:
             return None
         return listening.result()
 
     async def _listen(self, namespace: str, job: str) -> Harvest | None:
-        """Wait for the pod's collector, and hear it to its end. None where its pod ended without a word."""
+        """Wait for the pod's collector, and hear it to its end, also through losses of the connection. None where nothing is to come."""
         client = await self._connection.client()
         while True:
-            pod = await newest_pod(client, namespace, job)
-            if pod is not None and (record := await hear(client, pod)) is not None:
-                return await harvest(client, pod, record) if record.is_over else None
-            if pod is None and await client.find(JOB, job, namespace) is None:
-                return None
-            if pod is not None and (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
-                return None
-            await asyncio.sleep(LOOK)
+            with suppress(UnreachableError):
+                pod = await newest_pod(client, namespace, job)
+                record = await hear(client, pod) if pod else None
+                if pod is not None and record is not None and record.is_over:
+                    return await harvest(client, pod, record)
+                if await _is_past(client, namespace, job, pod):
+                    return None
+            await asyncio.sleep(LISTEN_AGAIN)
+
+
+async def _is_past(client: Client, namespace: str, job: str, pod: Manifest | None) -> bool:
+    """Tell whether a collector that has not spoken never will."""
+    if pod is None:
+        return await client.find(JOB, job, namespace) is None
+    now = await client.find(POD, pod["metadata"]["name"], namespace)
+    return now is None or _has_ended(now) or (is_over(now) and not _has_started(now))
 
 
 def _end(listening: asyncio.Task[Harvest | None]) -> None:

@@ -9,7 +9,7 @@ later than the one before it comes a microsecond later. Reading may begin at any
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 
 from conductor.domain.report import LogLine
@@ -32,25 +32,30 @@ class Lines:
         self._last: datetime | None = None
         self.first: datetime | None = None
         """The time of the first line of the answer, wanted or not."""
+        self.wanted_bytes = 0
+        """What the lines that were wanted have taken so far."""
 
     def feed(self, chunk: bytes) -> Iterator[LogLine]:
         """Take bytes, however they are cut; yield the lines that are whole and wanted."""
         *lines, rest = (self._begun + chunk).split(b"\n")
-        self._begun = bytearray(rest)
         for line in lines:
-            yield from self._line(bytes(line))
+            yield from self._line((yield from self._cut(line)))
             self._is_cut = False
-        while len(self._begun) > LONGEST_LINE + _LONGEST_TIME:
-            cut = bytes(self._begun[:LONGEST_LINE])
-            del self._begun[:LONGEST_LINE]
-            yield from self._line(cut)
-            self._is_cut = True
+        self._begun = bytearray((yield from self._cut(rest)))
 
     def rest(self) -> Iterator[LogLine]:
         """Yield what was begun and never ended."""
         if self._begun:
             yield from self._line(bytes(self._begun))
             self._begun.clear()
+
+    def _cut(self, line: bytearray) -> Generator[LogLine, None, bytes]:
+        """Yield the pieces of a line that is too long, and return its end."""
+        while len(line) > LONGEST_LINE + _LONGEST_TIME:
+            yield from self._line(bytes(line[:LONGEST_LINE]))
+            self._is_cut = True
+            del line[:LONGEST_LINE]
+        return bytes(line)
 
     def _line(self, line: bytes) -> Iterator[LogLine]:
         """Read one line. One without a time is the kubelet's own word, unless it goes on with a line that was cut."""
@@ -63,6 +68,7 @@ class Lines:
         self._last = given
         self.first = self.first or given
         if self._since is None or given > self._since:
+            self.wanted_bytes += len(line)
             written = text.removesuffix(b"\r").decode(errors="replace")
             yield LogLine(workload=self._workload, at=given, text=written)
 

@@ -12,6 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import httpx2
+
 from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.kinds import EVENT, POD, Manifest
 from conductor.adapters.kubernetes.log_lines import MICROSECOND, Lines
@@ -31,11 +33,17 @@ PATIENCE = timedelta(seconds=30)
 """So long a node that does not answer is borne."""
 LAST_LINES = timedelta(seconds=10)
 """So long the last lines of what has ended may take to arrive."""
+MUCH_BYTES = 2**20
+DOUBT = timedelta(seconds=5)
 TICK = timedelta(seconds=1)
 PAUSE = 0.5
 AHEAD = 1000
 """Lines that are read before somebody takes them."""
 _PRECISION = timedelta(milliseconds=1)
+
+
+class _DoubtError(UnreachableError):
+    """The connection may wait at a file that nobody writes any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +130,7 @@ async def read_life(
     silence = SILENCE.total_seconds()
     try:
         async with client.stream(path, doing=doing, parameters=parameters, silence=silence) as answer:
-            async for chunk in answer.aiter_bytes():
+            async for chunk in _chunks(answer, lines, is_followed=follow):
                 unread = lines.first is None
                 ready = list(lines.feed(chunk))
                 if unread and (gap := _gap(life, workload, since, lines.first)):
@@ -135,11 +143,30 @@ async def read_life(
         yield line
 
 
+async def _chunks(answer: httpx2.Response, lines: Lines, *, is_followed: bool) -> AsyncGenerator[bytes, None]:
+    """Yield what comes; raises UnreachableError where that is not to be believed.
+
+    A kubelet that had not read a file to its end when it was rotated goes on waiting at the old one (tried): one that falls silent
+    after much is asked anew.
+    """
+    chunks = answer.aiter_bytes()
+    while True:
+        is_doubted = is_followed and lines.wanted_bytes > MUCH_BYTES
+        try:
+            async with asyncio.timeout(DOUBT.total_seconds() if is_doubted else None):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise _DoubtError("the log fell silent") from None
+        if chunk is None:
+            return
+        yield chunk
+
+
 def _gap(life: Life, workload: str, since: datetime | None, first: datetime | None) -> LogLine | None:
     """Tell of lines that a rotation took: what was known must still be there, else the log begins later than it should."""
     if since is None or first is None or first <= since + _PRECISION:
         return None
-    if life.started_at is None or life.started_at > since - EARLIER:
+    if life.started_at is None or life.started_at > since - (EARLIER if life.number else timedelta(0)):
         return None
     text = f"[conductor] this log was rotated: lines between {since.isoformat()} and {first.isoformat()} may be missing"
     return LogLine(
