@@ -238,6 +238,10 @@ def test_red_tests_beside_a_service_that_crashed_were_no_fair_test() -> None:
     assert "1 of 1 test failed" in outcome.message
 
 
+def test_a_service_that_nobody_requires_may_have_crashed_beside_red_tests() -> None:
+    assert judge_services(RED, [STANDING, replace(CRASHED, may_fail=True)]) == RED
+
+
 def test_services_that_stand_or_ended_well_change_nothing() -> None:
     assert judge_services(RED, [STANDING, ONE_SHOT]) == RED
 

@@ -37,6 +37,8 @@ class ServiceEnding:
     message: str = ""
     restarts: int = 0
     ready_after_seconds: float | None = None
+    may_fail: bool = False
+    """Nobody requires it: its failure decides nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

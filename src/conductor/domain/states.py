@@ -126,6 +126,12 @@ def _will_run(dependency: Dependency, stack: Stack) -> bool:
     return found.replicas > 0 if found else dependency.required
 
 
+def may_fail(service: str, stack: Stack) -> bool:
+    """Tell whether the file lets a service fail: it is depended on, and nobody requires it."""
+    wishes = [d for other in stack.services for d in other.depends_on if d.service == service]
+    return bool(wishes) and not any(wish.required for wish in wishes)
+
+
 def readiness(stack: Stack, states: States) -> Ready | Waiting | Hopeless:
     """Read the states of a stack: the same on every engine.
 
@@ -206,10 +212,8 @@ def _awaited(service: Service, stack: Stack, condition: Condition) -> str:
 
 
 def _is_done_with(service: Service, state: WorkloadState, stack: Stack) -> bool:
-    """Tell whether it has failed, and may: it is depended on, and nobody requires it."""
-    wishes = [d for other in stack.services for d in other.depends_on if d.service == service.name]
-    may = bool(wishes) and not any(wish.required for wish in wishes)
-    return may and (_failed(service, state) or _crashes(service, state))
+    """Tell whether it has failed, and may."""
+    return may_fail(service.name, stack) and (_failed(service, state) or _crashes(service, state))
 
 
 def _crashes(service: Service, state: WorkloadState) -> bool:

@@ -90,9 +90,8 @@ def judge_services(outcome: Outcome, services: Sequence[ServiceEnding]) -> Outco
 
     Tests that passed all the same stand, and so does what was stopped or broken before.
     """
-    crashed = next(
-        (one for one in services if one.phase == Phase.ENDED and one.exit_code not in (0, None)), None
-    )
+    ended = (one for one in services if one.phase == Phase.ENDED and not one.may_fail)
+    crashed = next((one for one in ended if one.exit_code not in (0, None)), None)
     if outcome.verdict is not Verdict.FAILED or outcome.reason is not Reason.TESTS_FAILED or crashed is None:
         return outcome
     reason = Reason(crashed.reason) if crashed.reason else Reason.ERROR

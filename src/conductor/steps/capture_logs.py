@@ -9,7 +9,7 @@ from conductor.domain.blueprint import Blueprint
 from conductor.domain.masking import Masker
 from conductor.domain.report import Captured, LogLine, ServiceEnding
 from conductor.domain.run import Run
-from conductor.domain.states import States, WorkloadState
+from conductor.domain.states import States, WorkloadState, may_fail
 from conductor.durable import step
 from conductor.errors import ConductorError
 from conductor.ports.world import the_world
@@ -33,7 +33,7 @@ async def capture_logs(run: Run) -> Captured:
     except ConductorError as error:
         partial.append(f"logs may be missing: {error.message}")
     jobs = {job.workload.name for job in blueprint.jobs} if blueprint else set()
-    services = tuple(_ending(state) for name, state in states.items() if name not in jobs)
+    services = tuple(_ending(state, blueprint) for name, state in states.items() if name not in jobs)
     return Captured(services=services, partial=tuple(partial))
 
 
@@ -65,7 +65,7 @@ async def _capture(run: Run, workload: str, mask: Masker) -> None:
         await the_world().evidence.append_log(run.id, run.attempt, batch)
 
 
-def _ending(state: WorkloadState) -> ServiceEnding:
+def _ending(state: WorkloadState, blueprint: Blueprint | None) -> ServiceEnding:
     return ServiceEnding(
         name=state.name,
         phase=state.phase,
@@ -74,4 +74,5 @@ def _ending(state: WorkloadState) -> ServiceEnding:
         reason=state.reason or "",
         message=state.message,
         restarts=state.restarts,
+        may_fail=blueprint is not None and may_fail(state.name, blueprint.stack),
     )
