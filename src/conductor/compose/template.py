@@ -95,6 +95,7 @@ class Substitution:
 
     def _operate(self, name: str, operator: str, argument: str, depth: int) -> Text:
         value = self.find(name)
+        message = _shown(self._expand(argument, depth + 1)) if operator.endswith("?") else ""
         there = value is not None and (value != "" or not operator.startswith(":"))
         if operator.endswith("+"):
             return self._expand(argument, depth + 1) if there else ""
@@ -102,7 +103,7 @@ class Substitution:
             return value
         if operator.endswith("-"):
             return self._expand(argument, depth + 1)
-        raise MissingVariableError(name, _shown(self._expand(argument, depth + 1)))
+        raise MissingVariableError(name, message)
 
     def _value(self, name: str) -> Text:
         value = self.find(name)
@@ -126,12 +127,16 @@ def join(*pieces: Text) -> Text:
 
 
 def _closing_brace(text: str, opening: int) -> int:
-    """Find the brace that closes; where braces inside do not match, the last one of the line does, as in Compose."""
-    depth = 0
-    for at in range(opening, len(text)):
+    """Find the brace that closes; where braces inside do not match, the last one of the line does, as in Compose.
+
+    Compose looks past the character after an opening brace: in `{}` nothing closes.
+    """
+    depth, at = 0, opening
+    while at < len(text):
         depth += {"{": 1, "}": -1}.get(text[at], 0)
         if depth == 0:
             return at
+        at += 2 if text[at] == "{" else 1
     line_end = text.find("\n", opening)
     last = text.rfind("}", opening, line_end if line_end >= 0 else len(text))
     if last < 0:
