@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.kubernetes.made import pod, rendered
+from tests.unit.kubernetes.made import PLACE, pod, rendered
 
+from conductor.adapters.kubernetes.manifests.render import render
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.domain.stack import Build, Job, Restart, Service, VolumeMount
+from conductor.domain.stack import Build, Job, Restart, Service, Stack, Volume, VolumeMount
 
 A = Service(name="a", image="x")
 HOLDER = replace(A, restart=Restart.ALWAYS, mounts=(VolumeMount(volume="v", target="/v"),))
@@ -91,13 +92,12 @@ def test_pods_that_share_a_volume_stay_on_one_node_directly_and_through_others()
     ]
     made = {each["metadata"]["name"]: each["spec"]["template"] for each in rendered(*services)[-4:]}
     groups = {name: each["metadata"]["labels"].get("conductor.dev/together") for name, each in made.items()}
-    assert groups == {"one": "with-one", "two": "with-one", "three": "with-one", "alone": None}
+    assert groups == {"one": "with-one", "two": "with-one", "three": "with-one", "alone": "with-alone"}
     for name in ("one", "two", "three"):
         (term,) = made[name]["spec"]["affinity"]["podAffinity"][
             "requiredDuringSchedulingIgnoredDuringExecution"
         ]
         assert term["labelSelector"]["matchLabels"] == {"conductor.dev/together": "with-one"}
-    assert "affinity" not in made["alone"]["spec"]
 
 
 def test_volumes_that_several_nodes_mount_let_pods_go_where_they_like():
@@ -154,3 +154,9 @@ def test_labels_and_annotations_of_the_file_are_kept_where_they_mean_nothing_to_
         "conductor.dev/compose-labels": '{"traefik.enable": "true"}',
         "conductor.dev/compose-annotations": f'{{"{key}": "unconfined"}}',
     }
+
+
+def test_labels_of_a_volume_are_kept_on_its_claim():
+    stack = Stack(name="s", services=(HOLDER,), volumes=(Volume(name="v", labels={"a": "b"}),))
+    (claim,) = [each for each in render(PLACE, stack) if each["kind"] == "PersistentVolumeClaim"]
+    assert claim["metadata"]["annotations"] == {"conductor.dev/compose-labels": '{"a": "b"}'}  # type: ignore[index]

@@ -294,3 +294,13 @@ def test_helpers_have_no_more_rights_than_keeping_owners_needs():
             "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"],
         }
         assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+
+
+def test_a_job_goes_where_the_volumes_are_that_it_shares_with_a_service_applied_before_it():
+    service = mounting(VolumeMount(volume="v", target="/v"), name="web")
+    tests = Job(workload=replace(service, name="a-suite"), time_limit=timedelta(hours=1))
+
+    def group(name: str, *jobs: Job) -> str:
+        return str(pods(rendered(service, jobs=jobs))[name]["metadata"]["labels"]["conductor.dev/together"])
+
+    assert group("web") == group("web", tests) == group("a-suite", tests) == "with-web"

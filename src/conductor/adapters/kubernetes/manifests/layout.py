@@ -22,7 +22,7 @@ class Layout:
     """Their workloads are on the networks of the stack."""
     bounds: Mapping[tuple[str, str, bool], Bound]
     together: Mapping[str, str]
-    """Workloads that share a volume -> the name of their group: they are kept on one node."""
+    """Workloads that mount volumes -> the name of their group: those of one group are kept on one node."""
 
     @property
     def workloads(self) -> tuple[Service, ...]:
@@ -47,7 +47,8 @@ def lay_out(
     workloads = (*stack.services, *(job.workload for job in placed))
     bounds = bind(workloads, files or {})
     site = site or Site()
-    together = {} if site.access_mode == "ReadWriteMany" else _together(workloads, bounds)
+    names = frozenset(job.workload.name for job in placed)
+    together = {} if site.access_mode == "ReadWriteMany" else _together(workloads, names, bounds)
     return Layout(site=site, stack=stack, jobs=placed, bounds=bounds, together=together)
 
 
@@ -71,19 +72,22 @@ def _claims(bounds: Mapping[tuple[str, str, bool], Bound], service: Service) -> 
 
 
 def _together(
-    workloads: Sequence[Service], bounds: Mapping[tuple[str, str, bool], Bound]
+    workloads: Sequence[Service], jobs: frozenset[str], bounds: Mapping[tuple[str, str, bool], Bound]
 ) -> Mapping[str, str]:
-    """Name the group of each workload that shares a claim with another pod, of a service or a replica of its own."""
-    groups: list[tuple[set[str], list[Service]]] = []
+    """Name the group of each workload that mounts a claim: it is that of all who share one with it, directly or through others.
+
+    Services are applied before their jobs are known: so a job takes the group's name from them, and never gives it.
+    """
+    groups: list[tuple[set[str], list[str]]] = []
     for service in workloads:
         claims = set(_claims(bounds, service))
         touched = [group for group in groups if group[0] & claims]
         groups = [group for group in groups if group not in touched]
-        joined = [*(other for _, members in touched for other in members), service]
-        groups.append((claims.union(*(names for names, _ in touched)), joined))
+        members = [*(other for _, others in touched for other in others), service.name]
+        groups.append((claims.union(*(names for names, _ in touched)), members))
     return {
-        member.name: f"with-{kube_name(min(m.name for m in members))}"
+        member: f"with-{kube_name(min(members, key=lambda name: (name in jobs, name)))}"
         for claims, members in groups
-        if claims and sum(max(1, m.replicas) for m in members) > 1
+        if claims
         for member in members
     }

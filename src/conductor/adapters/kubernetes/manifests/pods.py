@@ -90,18 +90,17 @@ def template(
     group = layout.together.get(service.name)
     own = {LABEL_GROUP: group} if group else {}
     metadata: Manifest = {"labels": {**labels, **own, **pod_labels(service, findable=findable)}}
-    if remarks := _remarks(service):
+    if remarks := compose_remarks(labels=service.labels, annotations=service.annotations):
         metadata["annotations"] = remarks
     return {"metadata": metadata, "spec": _pod(layout, service, restart)}
 
 
-def _remarks(service: Service) -> Manifest:
+def compose_remarks(**given: Mapping[str, str]) -> Manifest:
     """Keep the file's labels and annotations as text: some words there would mean something to the cluster."""
-    kept = {"compose-labels": service.labels, "compose-annotations": service.annotations}
     return {
-        f"conductor.dev/{name}": json.dumps(dict(given), sort_keys=True)
-        for name, given in kept.items()
-        if given
+        f"conductor.dev/compose-{kind}": json.dumps(dict(words), sort_keys=True)
+        for kind, words in given.items()
+        if words
     }
 
 

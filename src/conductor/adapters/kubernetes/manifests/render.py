@@ -12,6 +12,7 @@ from conductor.adapters.kubernetes.manifests import network, pods, volumes
 from conductor.adapters.kubernetes.manifests.files import Files
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name, label_value
 from conductor.adapters.kubernetes.manifests.layout import Layout, lay_out
+from conductor.adapters.kubernetes.manifests.pods import compose_remarks
 from conductor.adapters.kubernetes.manifests.site import Manifest, Site
 from conductor.adapters.kubernetes.manifests.test_job import test_job
 from conductor.domain.names import LABEL_INSTANCE, LABEL_KIND, LABEL_RUN, LABEL_WORKLOAD
@@ -50,7 +51,12 @@ def foundation(place: Place, layout: Layout) -> Iterator[Manifest]:
     yield namespace(place, layout.site)
     yield from _placed(place, layout.site, _bounds(layout.site))
     yield from _placed(place, layout.site, network.policies(layout.stack, layout.site))
-    yield from _placed(place, layout.site, _claims(layout))
+    labels = labels_of(place, layout.site)
+    remarks = {
+        kube_name(volume.name): compose_remarks(labels=volume.labels) for volume in layout.stack.volumes
+    }
+    for name, claim in _claims(layout):
+        yield _object(place, labels, name, claim, annotations=remarks.get(name))
     yield from _placed(place, layout.site, network.services(layout.stack, layout.site))
 
 
@@ -100,8 +106,16 @@ def _placed(place: Place, site: Site, named: Iterable[tuple[str, Manifest]]) -> 
         yield _object(place, labels_of(place, site), name, body)
 
 
-def _object(place: Place, labels: Mapping[str, str], name: str, body: Manifest) -> Manifest:
-    metadata = {"name": name, "namespace": place.namespace, "labels": dict(labels)}
+def _object(
+    place: Place,
+    labels: Mapping[str, str],
+    name: str,
+    body: Manifest,
+    *,
+    annotations: Manifest | None = None,
+) -> Manifest:
+    metadata: Manifest = {"name": name, "namespace": place.namespace, "labels": dict(labels)}
+    metadata |= {"annotations": annotations} if annotations else {}
     return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, **body}
 
 
