@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
-from conductor.compose.addresses import read_hosts
 from conductor.compose.context import Context
 from conductor.compose.findings import MistakeError, RefusalError
-from conductor.compose.limits import read_ulimits
 from conductor.compose.node import Node
 from conductor.compose.paths import inside, is_remote, repository_file
 from conductor.compose.values import (
@@ -35,7 +32,7 @@ def read_build(node: Node, context: Context, *, platform: Node | None = None) ->
             named, "`dockerfile` and `dockerfile_inline` exclude each other", remedy="Keep one of them."
         )
     args, labels, target = node.get("args"), node.get("labels"), node.get("target")
-    network = node.get("network")
+    network, shm = node.get("network"), node.get("shm_size")
     return Build(
         context=folder,
         dockerfile="Dockerfile" if inline else _dockerfile(node, folder, context),
@@ -47,18 +44,8 @@ def read_build(node: Node, context: Context, *, platform: Node | None = None) ->
         no_cache=_flag(node, "no_cache"),
         pull=_flag(node, "pull"),
         platform=_platform(node, platform, context),
-        **_surroundings(node),
+        shm_bytes=(size(shm) or None) if shm else None,
     )
-
-
-def _surroundings(node: Node) -> dict[str, Any]:
-    """Read what its RUN lines find around them."""
-    hosts, shm, ulimits = node.get("extra_hosts"), node.get("shm_size"), node.get("ulimits")
-    return {
-        "extra_hosts": read_hosts(hosts) if hosts else {},
-        "shm_bytes": size(shm) or None if shm else None,
-        "ulimits": read_ulimits(ulimits) if ulimits else {},
-    }
 
 
 def _context(node: Node, context: Context) -> str:

@@ -123,6 +123,7 @@ REFUSALS: Mapping[str, Refusal] = {
         _BUILDER, "Use one context, or a stage of the Dockerfile."
     ),
     "services.*.build.entitlements": Refusal(_HOST, _LEAVE_OUT),
+    "services.*.build.extra_hosts": Refusal(_BUILDER, _LEAVE_OUT),
     "services.*.build.isolation": Refusal("it is for Windows containers", _LEAVE_OUT, ("default",)),
     "services.*.build.network": Refusal(
         "a build must not reach the machine's network or another container's",
@@ -139,6 +140,7 @@ REFUSALS: Mapping[str, Refusal] = {
     "services.*.build.ssh": Refusal(
         "a build gets no key of the machine", "Fetch what needs a key before the build."
     ),
+    "services.*.build.ulimits": Refusal(_BUILDER, _LEAVE_OUT),
     "networks.*.driver": Refusal(
         "the engine chooses how the run's network is made", _LEAVE_OUT, ("bridge", "default", "overlay")
     ),

@@ -63,10 +63,7 @@ class Build:
     no_cache: bool = False
     pull: bool = False
     platform: str | None = None
-    extra_hosts: Mapping[str, str] = field(default_factory=dict)
     shm_bytes: int | None = None
-    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Name -> (soft, hard)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -112,9 +112,9 @@ def our_service(service: Service, shared: set[str]) -> Json:
 def our_build(build: Build | None) -> Json:
     return build and {
         "args": dict(build.args), "context": build.context, "dockerfile": build.dockerfile_inline or build.dockerfile,
-        "extra_hosts": dict(build.extra_hosts), "labels": dict(build.labels), "network": build.network,
+        "labels": dict(build.labels), "network": build.network,
         "no_cache": build.no_cache, "platform": build.platform, "pull": build.pull, "shm": build.shm_bytes,
-        "target": build.target, "ulimits": {name: tuple(limit) for name, limit in build.ulimits.items()},
+        "target": build.target,
     }  # fmt: skip
 
 
@@ -281,7 +281,6 @@ class Theirs:
             "args": {key: value for key, value in (b.pop("args", None) or {}).items() if value is not None},
             "context": self.inside(folder),
             "dockerfile": inline or self.inside(str(Path(folder) / dockerfile)),
-            "extra_hosts": dict(text.split("=", 1) for text in b.pop("extra_hosts", [])),
             "labels": b.pop("labels", {}),
             "network": b.pop("network", None),
             "no_cache": b.pop("no_cache", False),
@@ -289,7 +288,6 @@ class Theirs:
             "pull": b.pop("pull", False),
             "shm": int(b.pop("shm_size", 0)) or None,
             "target": b.pop("target", None),
-            "ulimits": _ulimits(b.pop("ulimits", {})),
         }
         return made | {f"left {key}": value for key, value in _left(b, "services.*.build")}
 

@@ -172,7 +172,7 @@ ATTRIBUTES: Mapping[str, Case] = {
     "config two": web("configs: [c]", rest="configs: {c: {content: x, file: y}}\n"),
     "build": {
         "one.yaml": web(
-            'build: {context: ./d, dockerfile: X, args: [A=1, B], labels: [a=b], target: t, network: none, no_cache: true, pull: true, shm_size: 64m, extra_hosts: ["a=1.1.1.1"], ulimits: {nofile: 5}, tags: [x], cache_from: [y], platforms: [linux/amd64]}'
+            "build: {context: ./d, dockerfile: X, args: [A=1, B], labels: [a=b], target: t, network: none, no_cache: true, pull: true, shm_size: 64m, tags: [x], cache_from: [y], platforms: [linux/amd64]}"
         )
     },
     "build platform": web(

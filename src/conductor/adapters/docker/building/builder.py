@@ -122,6 +122,7 @@ def _parameters(context: Context, build: Build, tag: str, labels: Mapping[str, s
         "target": build.target or "",
         "platform": build.platform or "",
         "networkmode": build.network or "",
+        "shmsize": str(build.shm_bytes or ""),
     }
     return {key: value for key, value in wanted.items() if value}
 

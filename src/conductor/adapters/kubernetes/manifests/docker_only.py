@@ -55,7 +55,7 @@ def _limits(service: Service) -> Found:
 def _built(build: Build | None) -> Found:
     if build is None:
         return
-    asked = {"extra_hosts": build.extra_hosts, "shm_size": build.shm_bytes, "ulimits": build.ulimits}
+    asked = {"shm_size": build.shm_bytes}
     for key, value in asked.items():
         if value:
             yield f"build.{key}", "images are built there by a program that knows it not", _LEAVE_OUT
