@@ -32,11 +32,6 @@ class Sample:
     checkout: Path
     loaded: Loaded
 
-    @property
-    def lacks_files(self) -> bool:
-        """Whether it names files that the corpus has not."""
-        return any("there is no" in problem.message for problem in self.loaded.problems)
-
 
 def samples(folder: Path) -> Iterator[Sample]:
     """Load every file of the corpus; skips the test where that is not here."""

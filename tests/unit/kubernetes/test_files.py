@@ -78,3 +78,10 @@ def test_the_same_files_give_the_same_archive():
 def test_a_folder_is_not_another_that_begins_like_it():
     assert below({"ab/c": File()}, "a") == {}
     assert below({"a": File(content=b"1")}, "a") == {"": File(content=b"1")}
+
+
+def test_no_packed_file_is_older_than_a_zip_can_say():
+    with tarfile.open(
+        fileobj=io.BytesIO(pack({"a/b": File(), "l": File(link="a")}, under="data"))
+    ) as archive:
+        assert {entry.mtime for entry in archive} == {946684800}

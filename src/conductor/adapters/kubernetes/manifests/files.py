@@ -19,6 +19,8 @@ from conductor.domain.stack import BindMount, FileMount, Job, Stack
 LARGEST_TREE_BYTES = 8 * 1024**2
 """More than this of one mount stays on the disk: no ConfigMap would hold it, packed or not."""
 _PLAIN, _PROGRAM = 0o644, 0o755
+_WRITTEN = 946_684_800
+"""When every packed file was written, for programs: 1 January 2000. Some (zip) take nothing older than 1980."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +118,7 @@ def pack(tree: Files, *, under: str, compressed: bool = True) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for folder in _folders(tree, under):
             entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, _PROGRAM
+            entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, _PROGRAM, _WRITTEN
             archive.addfile(entry)
         for path, file in sorted(tree.items()):
             _add(archive, posixpath.normpath(posixpath.join(under, path)), file)
@@ -135,6 +137,7 @@ def _folders(tree: Files, under: str) -> list[str]:
 
 def _add(archive: tarfile.TarFile, name: str, file: File) -> None:
     entry = tarfile.TarInfo(name)
+    entry.mtime = _WRITTEN
     if file.link is not None:
         entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, file.link, 0o777
         archive.addfile(entry)
