@@ -1,10 +1,12 @@
 """The kubernetes engine keeps the laws of `ports.engine`: over the fake API server, and on a real cluster.
 
-`CONDUCTOR_TEST_KUBECONFIG` names that one; what has to be on its nodes stands in `tests/kubernetes/clusters.py`.
+`CONDUCTOR_TEST_KUBECONFIG` names that one; what has to be on its nodes stands in `tests/kubernetes/clusters.py`;
+`CONDUCTOR_TEST_ROLE` is what that account gives itself in a namespace, as the one of `deploy/` does.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,6 +24,8 @@ from conductor.ports.engine import Place
 
 __all__ = ["cluster", "node_images"]
 SHORT = timedelta(seconds=0.1)
+ROLE = os.environ.get("CONDUCTOR_TEST_ROLE", "")
+"""The ClusterRole that the kubeconfig's account gives itself in each namespace; empty where it has its rights everywhere."""
 
 
 @dataclass
@@ -61,7 +65,7 @@ class KubernetesSubject:
 
 
 def engine(cluster: Cluster, instance: str) -> KubernetesEngine:
-    site = Site(instance=instance, tools_image=cluster.tools)
+    site = Site(instance=instance, tools_image=cluster.tools, role="" if cluster.fake else ROLE)
     return KubernetesEngine(Connection(kubeconfig=cluster.kubeconfig), site=site)
 
 
@@ -69,7 +73,9 @@ def engine(cluster: Cluster, instance: str) -> KubernetesEngine:
 async def subject(cluster: Cluster) -> AsyncIterator[KubernetesSubject]:
     name = f"t{uuid4().hex[:10]}"
     place = Place(namespace=f"conductor-{name}", run=name)
-    made = KubernetesSubject(engine=engine(cluster, name), other=engine(cluster, f"{name}-other"), place=place)
+    made = KubernetesSubject(
+        engine=engine(cluster, name), other=engine(cluster, f"{name}-other"), place=place
+    )
     try:
         yield made
     finally:

@@ -30,31 +30,42 @@ class Right:
     group: str
     resource: str
     verbs: tuple[str, ...]
+    name: str = ""
+    """The one object, where not all are meant."""
 
 
 _ALL = ("get", "list", "watch", "create", "patch", "delete")
-_SEE = ("get", "list", "watch")
-NEEDED = (
+_SEE = ("list", "watch")
+EVERYWHERE = (
     Right(group="", resource="namespaces", verbs=_ALL),
-    Right(group="", resource="pods", verbs=("get", "list", "watch", "patch", "delete")),
+    Right(group="", resource="pods", verbs=_SEE),
+    Right(group="", resource="events", verbs=_SEE),
+    Right(group="", resource="persistentvolumeclaims", verbs=_SEE),
+    Right(group="apps", resource="deployments", verbs=_SEE),
+    Right(group="apps", resource="statefulsets", verbs=_SEE),
+    Right(group="batch", resource="jobs", verbs=_SEE),
+    Right(group="storage.k8s.io", resource="storageclasses", verbs=("list",)),
+)
+"""What is watched for the whole cluster, and namespaces."""
+INSIDE = (
+    Right(group="", resource="pods", verbs=("get", "create", "patch", "delete")),
     Right(group="", resource="pods/log", verbs=("get",)),
     Right(group="", resource="pods/exec", verbs=("get", "create")),
     Right(group="", resource="pods/attach", verbs=("get", "create")),
     Right(group="", resource="pods/portforward", verbs=("get", "create")),
-    Right(group="", resource="events", verbs=("list", "watch")),
     Right(group="", resource="services", verbs=("list", "create", "patch")),
     Right(group="", resource="configmaps", verbs=("list", "create", "patch")),
-    Right(group="", resource="persistentvolumeclaims", verbs=("list", "watch", "create")),
+    Right(group="", resource="persistentvolumeclaims", verbs=("list", "create")),
     Right(group="", resource="serviceaccounts", verbs=("create", "patch")),
     Right(group="", resource="resourcequotas", verbs=("create", "patch")),
     Right(group="", resource="limitranges", verbs=("create", "patch")),
     Right(group="", resource="secrets", verbs=("create",)),
-    Right(group="apps", resource="deployments", verbs=("list", "watch", "create", "patch")),
-    Right(group="apps", resource="statefulsets", verbs=("list", "watch", "create", "patch")),
-    Right(group="batch", resource="jobs", verbs=("list", "watch", "create", "patch")),
+    Right(group="apps", resource="deployments", verbs=("create", "patch")),
+    Right(group="apps", resource="statefulsets", verbs=("create", "patch")),
+    Right(group="batch", resource="jobs", verbs=("get", "create", "patch")),
     Right(group="networking.k8s.io", resource="networkpolicies", verbs=("create", "patch")),
 )
-"""All that the engine does, and nothing more."""
+"""What is written in the namespaces of runs. An account may have it there alone (`Site.role`)."""
 FORBIDDEN = (
     Right(group="", resource="secrets", verbs=("get", "list", "watch", "patch", "update", "delete")),
 )
@@ -92,22 +103,33 @@ def _version(client: Client, found: Mapping[str, object]) -> Diagnosis:
 
 
 async def _rights(client: Client, site: Site) -> Diagnosis:
-    """Ask for every right that is needed, all at once."""
-    del site
-    asked = [(right, verb) for right in NEEDED for verb in right.verbs]
-    answers = await asyncio.gather(*(_may(client, right, verb) for right, verb in asked))
+    """Ask for what is needed for the whole cluster; what is needed in namespaces is looked for there, where it is given there."""
+    if not site.role:
+        return await rights(client, (*EVERYWHERE, *INSIDE))
+    binding = (
+        Right(group="rbac.authorization.k8s.io", resource="rolebindings", verbs=("create",)),
+        Right(group="rbac.authorization.k8s.io", resource="clusterroles", verbs=("bind",), name=site.role),
+    )
+    return await rights(client, (*EVERYWHERE, *binding))
+
+
+async def rights(client: Client, needed: Sequence[Right], *, namespace: str = "") -> Diagnosis:
+    """Ask for every right, all at once: in a namespace, or everywhere."""
+    asked = [(right, verb) for right in needed for verb in right.verbs]
+    answers = await asyncio.gather(*(_may(client, right, verb, namespace) for right, verb in asked))
     lacking = [_shown(right, verb) for (right, verb), may in zip(asked, answers, strict=True) if not may]
+    subject = "rights in a namespace" if namespace else "rights"
     if lacking:
         detail = f"missing: {', '.join(lacking)}"
-        return Diagnosis(subject="rights", ok=False, detail=detail, remedy=RIGHTS)
-    return Diagnosis(subject="rights", ok=True, detail=f"all {len(asked)} that are needed")
+        return Diagnosis(subject=subject, ok=False, detail=detail, remedy=RIGHTS)
+    return Diagnosis(subject=subject, ok=True, detail=f"all {len(asked)} that are needed")
 
 
 async def _secrets(client: Client, site: Site) -> Diagnosis:
     """Ask whether the account could read secrets: it should not."""
     del site
     asked = [(right, verb) for right in FORBIDDEN for verb in right.verbs]
-    answers = await asyncio.gather(*(_may(client, right, verb) for right, verb in asked))
+    answers = await asyncio.gather(*(_may(client, right, verb, "") for right, verb in asked))
     allowed = [verb for (_, verb), may in zip(asked, answers, strict=True) if may]
     if not allowed:
         return Diagnosis(subject="secrets", ok=True, detail="created, and never read")
@@ -134,9 +156,16 @@ async def _storage(client: Client, site: Site) -> Diagnosis:
     return Diagnosis(subject="storage class", ok=ok, detail=said, remedy=remedy)
 
 
-async def _may(client: Client, right: Right, verb: str) -> bool:
+async def _may(client: Client, right: Right, verb: str, namespace: str) -> bool:
     resource, _, part = right.resource.partition("/")
-    asked = {"group": right.group, "resource": resource, "subresource": part, "verb": verb}
+    asked = {
+        "group": right.group,
+        "resource": resource,
+        "subresource": part,
+        "verb": verb,
+        "name": right.name,
+        "namespace": namespace,
+    }
     review = {
         "apiVersion": ACCESS_REVIEW.api,
         "kind": ACCESS_REVIEW.name,

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.diagnosis import INSIDE, rights
 from conductor.adapters.kubernetes.kinds import Manifest
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
@@ -42,6 +43,8 @@ async def try_out(engine: Engine, client: Client, site: Site) -> AsyncIterator[D
     )
     try:
         await engine.create_namespace(place, lease)
+        if site.role:
+            yield await rights(client, INSIDE, namespace=place.namespace)
         yield await _pod_security(client, place, site)
         for line in await _network(engine, place, site):
             yield line
