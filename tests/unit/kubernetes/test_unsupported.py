@@ -46,8 +46,6 @@ A = Service(name="a", image="x")
         ({"pid_of": "b"}, "pid"),
         ({"mac_address": "02:42:ac:11:00:03"}, "mac_address"),
         ({"volumes_from": (SharedMounts(service="b"),)}, "volumes_from"),
-        ({"build": Build(extra_hosts={"a": "10.0.0.1"})}, "build.extra_hosts"),
-        ({"build": Build(ulimits={"nofile": (1, 1)})}, "build.ulimits"),
         ({"build": Build(shm_bytes=5)}, "build.shm_size"),
     ],
 )

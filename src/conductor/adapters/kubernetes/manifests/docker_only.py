@@ -53,9 +53,5 @@ def _limits(service: Service) -> Found:
 
 
 def _built(build: Build | None) -> Found:
-    if build is None:
-        return
-    asked = {"shm_size": build.shm_bytes}
-    for key, value in asked.items():
-        if value:
-            yield f"build.{key}", "images are built there by a program that knows it not", _LEAVE_OUT
+    if build is not None and build.shm_bytes:
+        yield "build.shm_size", "images are built there by a program that knows it not", _LEAVE_OUT
