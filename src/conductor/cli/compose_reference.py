@@ -67,10 +67,14 @@ def keys_table() -> str:
 
 
 def _row(place: str, effects: Effects, engines: list[str]) -> list[str]:
-    if place not in SAMPLES:
+    if place not in SAMPLES or _always_refused(place):
         return [f"`{place}`", "", *([_same_everywhere(place)] * len(engines))]
     cells = [_cell(place, effects.of(place, engine), [*effects.odd(place, engine)]) for engine in engines]
     return [f"`{place}`", _example(place), *cells]
+
+
+def _always_refused(place: str) -> bool:
+    return place in REFUSALS and not REFUSALS[place].harmless
 
 
 def _same_everywhere(place: str) -> str:
