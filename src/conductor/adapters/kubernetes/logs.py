@@ -35,6 +35,7 @@ LAST_LINES = timedelta(seconds=10)
 """So long the last lines of what has ended may take to arrive."""
 MUCH_BYTES = 2**20
 DOUBT = timedelta(seconds=5)
+"""A log in which so much was written is asked anew after so much silence, then after twice as much, and so on."""
 TICK = timedelta(seconds=1)
 PAUSE = 0.5
 AHEAD = 1000
@@ -42,7 +43,7 @@ AHEAD = 1000
 _PRECISION = timedelta(milliseconds=1)
 
 
-class _DoubtError(UnreachableError):
+class DoubtError(UnreachableError):
     """The connection may wait at a file that nobody writes any more."""
 
 
@@ -114,9 +115,18 @@ async def _read_now(
 
 
 async def read_life(
-    client: Client, life: Life, workload: str, *, since: datetime | None, follow: bool
+    client: Client,
+    life: Life,
+    workload: str,
+    *,
+    since: datetime | None,
+    follow: bool,
+    doubt: timedelta | None = None,
 ) -> AsyncGenerator[LogLine, None]:
-    """Yield the lines of one life. What the kubelet does not have is empty; a gap is told as a line of its own."""
+    """Yield the lines of one life. What the kubelet does not have is empty; a gap is told as a line of its own.
+
+    A followed log is given up as `DoubtError` after so much silence as `doubt` says, or after `DOUBT` where much was read.
+    """
     lines = Lines(workload, since=since)
     parameters: dict[str, str | int | bool | None] = {
         "container": life.container,
@@ -130,7 +140,7 @@ async def read_life(
     silence = SILENCE.total_seconds()
     try:
         async with client.stream(path, doing=doing, parameters=parameters, silence=silence) as answer:
-            async for chunk in _chunks(answer, lines, is_followed=follow):
+            async for chunk in _chunks(answer, lines, doubt=doubt) if follow else answer.aiter_bytes():
                 unread = lines.first is None
                 ready = list(lines.feed(chunk))
                 if unread and (gap := _gap(life, workload, since, lines.first)):
@@ -143,7 +153,9 @@ async def read_life(
         yield line
 
 
-async def _chunks(answer: httpx2.Response, lines: Lines, *, is_followed: bool) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    answer: httpx2.Response, lines: Lines, *, doubt: timedelta | None
+) -> AsyncGenerator[bytes, None]:
     """Yield what comes; raises UnreachableError where that is not to be believed.
 
     A kubelet that had not read a file to its end when it was rotated goes on waiting at the old one (tried): one that falls silent
@@ -151,12 +163,12 @@ async def _chunks(answer: httpx2.Response, lines: Lines, *, is_followed: bool) -
     """
     chunks = answer.aiter_bytes()
     while True:
-        is_doubted = is_followed and lines.wanted_bytes > MUCH_BYTES
+        patience = DOUBT if lines.wanted_bytes > MUCH_BYTES else doubt
         try:
-            async with asyncio.timeout(DOUBT.total_seconds() if is_doubted else None):
+            async with asyncio.timeout(patience.total_seconds() if patience else None):
                 chunk = await anext(chunks, None)
         except TimeoutError:
-            raise _DoubtError("the log fell silent") from None
+            raise DoubtError("the log fell silent") from None
         if chunk is None:
             return
         yield chunk
@@ -252,10 +264,16 @@ class _Following:
         """Read a life to its end, through silence and a short loss of its node."""
         loop = asyncio.get_running_loop()
         lost_since: float | None = None
+        doubt: timedelta | None = None
         while True:
             opened, known = loop.time(), self._last.get(life.uid)
             try:
-                return await self._pour_once(life)
+                await self._pour_once(life, doubt, follow=True)
+                return await self._pour_once(life, None, follow=False)
+            except DoubtError:
+                spoke = known != self._last.get(life.uid)
+                doubt = DOUBT if spoke or doubt is None else min(2 * doubt, SILENCE)
+                continue
             except UnreachableError:
                 is_well = known != self._last.get(life.uid) or loop.time() - opened >= SILENCE.total_seconds()
                 lost_since = None if is_well else lost_since or opened
@@ -263,9 +281,11 @@ class _Following:
                     raise
             await asyncio.sleep(PAUSE)
 
-    async def _pour_once(self, life: Life) -> None:
+    async def _pour_once(self, life: Life, doubt: timedelta | None, *, follow: bool) -> None:
+        """Read what is not known yet. What ended while it was followed is read once more: the end may be in another file by then."""
         since = self._last.get(life.uid) or self.since
-        async with aclosing(read_life(self.client, life, self.workload, since=since, follow=True)) as lines:
+        reading = read_life(self.client, life, self.workload, since=since, follow=follow, doubt=doubt)
+        async with aclosing(reading) as lines:
             async for line in lines:
                 self._last[life.uid] = line.at
                 await self._arrived.put(line)
