@@ -40,7 +40,9 @@ class Cluster:
 def node_images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
     """The images on the fake's node, as folders."""
     if not can_run():
-        pytest.skip("no namespaces on this machine: containers of the fake API server need unshare(1), as root or as any user")
+        pytest.skip(
+            "no namespaces on this machine: containers of the fake API server need unshare(1), as root or as any user"
+        )
     root = tmp_path_factory.mktemp("images")
     with tarfile.open(fileobj=io.BytesIO(_image(_static_busybox()))) as layer:
         layer.extractall(root / "busybox", filter="tar")

@@ -104,7 +104,7 @@ class Processes:
     """Runs containers as processes."""
 
     async def start(self, wanted: Wanted, folder: Path) -> ProcessContainer:
-        root = folder / "root"
+        root = (folder / "root").resolve()
         await asyncio.to_thread(_lay_out, wanted, root)
         _refuse(wanted, root)
         script = "; ".join([*_mounting(wanted, root), 'exec busybox env -i "$@"'])
@@ -113,7 +113,9 @@ class Processes:
             *_unshare(), "busybox", "sh", "-c", script, "sh", *_variables(wanted), *entering, "--", *wanted.command,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        return ProcessContainer(process, wanted, root)
+        container = ProcessContainer(process, wanted, root)
+        await container.begun()
+        return container
 
 
 def _program(name: str) -> str:
@@ -200,6 +202,19 @@ class ProcessContainer:
         self._readers = asyncio.gather(
             self._copy("stdout", process.stdout), self._copy("stderr", process.stderr)
         )
+
+    async def begun(self) -> None:
+        """Wait until process 1 is the command itself: before that it has another root."""
+        while self._process.returncode is None and not self._is_inside():
+            await asyncio.sleep(0.002)
+
+    def _is_inside(self) -> bool:
+        inside = self._first_process()
+        try:
+            is_there = str(Path(f"/proc/{inside}/root").readlink()) == str(self._root)
+            return is_there and Path(f"/proc/{inside}/comm").read_text() != "unshare\n"
+        except OSError:
+            return False
 
     async def wait(self) -> int:
         code = await self._process.wait()

@@ -134,7 +134,7 @@ class JobController:
         pods = owned(self.objects.store.all(PODS, job["metadata"]["namespace"]), job)
         for pod in pods:
             if is_active(pod):
-                end_pod(self.objects, job, pod, _SOURCE)
+                self._take(job, pod)
         if any(
             not is_over(pod) for pod in owned(self.objects.store.all(PODS, job["metadata"]["namespace"]), job)
         ):
@@ -151,13 +151,18 @@ class JobController:
     def _suspended(self, job: Object) -> Object:
         for pod in owned(self.objects.store.all(PODS, job["metadata"]["namespace"]), job):
             if is_active(pod):
-                end_pod(self.objects, job, pod, _SOURCE)
+                self._take(job, pod)
         if not _holds(job, "Suspended"):
             job = self._condition(job, "Suspended", "JobSuspended", "Job suspended")
             self.objects.record(job, "Suspended", "Job suspended", source=_SOURCE)
         if (job.get("status") or {}).get("startTime"):
             job = self.objects.status(JOBS, job, startTime=None)
         return job
+
+    def _take(self, job: Object, pod: Object) -> None:
+        """End a pod; what the Job ends itself is no failure of the pod, so it is let go of first."""
+        self._let_go(pod)
+        end_pod(self.objects, job, pod, _SOURCE)
 
     def _going(self, key: Key, job: Object) -> Object:
         if not (job.get("status") or {}).get("startTime"):
