@@ -15,7 +15,6 @@ from conductor.adapters.kubernetes.manifests.volumes import ARCHIVE, DATA, Piece
 PREPARE = "conductor-prepare"
 CONTENT = "conductor-content"
 NAMES = "conductor-names"
-POD: Manifest = {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 HELPERS = (PREPARE, CONTENT, NAMES)
 """Containers of Conductor's own."""
 BUSYBOX = "/bin/busybox"
@@ -125,14 +124,19 @@ def _prepare(pieces: Sequence[Piece], lines: Sequence[str], image: str, *, tools
     mounts = [*_whole(pieces)]
     mounts += [{"name": n, "mountPath": f"{ROOM}/sources/{n}", "readOnly": True} for n in sources]
     mounts += [{"name": _TOOLS_VOLUME, "mountPath": f"{ROOM}/{_TOOLS_VOLUME}"}] if tools else []
-    return made | {"env": [POD, *variables.values()], "volumeMounts": mounts}
+    return made | {"env": [_pod(), *variables.values()], "volumeMounts": mounts}
 
 
 def _content(pieces: Sequence[Piece], image: str, pull: str) -> Manifest:
     lines = list(dict.fromkeys(line for piece in pieces for line in piece.copy))
     made = _helper(CONTENT, image, f"{ROOM}/{_TOOLS_VOLUME}/busybox", lines)
     tools: Manifest = {"name": _TOOLS_VOLUME, "mountPath": f"{ROOM}/{_TOOLS_VOLUME}", "readOnly": True}
-    return made | {"imagePullPolicy": pull, "env": [POD], "volumeMounts": [*_whole(pieces), tools]}
+    return made | {"imagePullPolicy": pull, "env": [_pod()], "volumeMounts": [*_whole(pieces), tools]}
+
+
+def _pod() -> Manifest:
+    """Tell a helper which pod it is in: what it holds a lock by."""
+    return {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 
 
 def _whole(pieces: Sequence[Piece]) -> list[Manifest]:
