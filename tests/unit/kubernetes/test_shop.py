@@ -115,6 +115,10 @@ def test_what_is_applied_stands_after_what_it_needs():
     ]  # fmt: skip
 
 
+def test_manifests_are_told_without_yamls_anchors():
+    assert "&id" not in SNAPSHOT.read_text()
+
+
 def test_rendering_twice_gives_the_same():
     assert render(PLACE, SHOP, [TESTS], files=FILES) == render(PLACE, SHOP, [TESTS], files=FILES)
 

@@ -69,10 +69,9 @@ def policies(stack: Stack, site: Site) -> Iterator[tuple[str, Manifest]]:
     yield "namespace", _policy({}, callers, [])
     for network in stack.networks:
         leave = [] if network.internal else _outward(site)
-        members = _members(network)
-        ingress: list[Manifest] = [{"from": [{"podSelector": members}]}]
-        egress: list[Manifest] = [{"to": [{"podSelector": members}]}, _name_servers(site), *leave]
-        yield f"network-{kube_name(network.name)}", _policy(members, ingress, egress)
+        ingress: list[Manifest] = [{"from": [{"podSelector": _members(network)}]}]
+        egress: list[Manifest] = [{"to": [{"podSelector": _members(network)}]}, _name_servers(site), *leave]
+        yield f"network-{kube_name(network.name)}", _policy(_members(network), ingress, egress)
 
 
 def _name_servers(site: Site) -> Manifest:
