@@ -31,8 +31,9 @@ SILENCE = timedelta(seconds=60)
 """After this a log that says nothing is opened anew: its connection may be dead."""
 PATIENCE = timedelta(seconds=30)
 """So long a node that does not answer is borne."""
-LAST_LINES = timedelta(seconds=10)
+LAST_LINES = timedelta(seconds=30)
 """So long the last lines of what has ended may take to arrive."""
+MANY_LINES = 5000
 MUCH_BYTES = 2**20
 DOUBT = timedelta(seconds=5)
 """A log in which so much was written is asked anew after so much silence, then after twice as much, and so on."""
@@ -44,7 +45,7 @@ _PRECISION = timedelta(milliseconds=1)
 
 
 class DoubtError(UnreachableError):
-    """The connection may wait at a file that nobody writes any more."""
+    """The connection may wait at a file that nobody writes any more, or is too slow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,15 +262,14 @@ class _Following:
             await self._arrived.put(error)
 
     async def _pour_patiently(self, life: Life) -> None:
-        """Read a life to its end, through silence and a short loss of its node."""
+        """Read a life to its end, through silence and a short loss of its node: in bulk what is there, then as it comes."""
         loop = asyncio.get_running_loop()
         lost_since: float | None = None
         doubt: timedelta | None = None
         while True:
             opened, known = loop.time(), self._last.get(life.uid)
             try:
-                await self._pour_once(life, doubt, follow=True)
-                return await self._pour_once(life, None, follow=False)
+                return await self._pour_to_the_end(life, doubt)
             except DoubtError:
                 spoke = known != self._last.get(life.uid)
                 doubt = DOUBT if spoke or doubt is None else min(2 * doubt, SILENCE)
@@ -281,14 +281,28 @@ class _Following:
                     raise
             await asyncio.sleep(PAUSE)
 
-    async def _pour_once(self, life: Life, doubt: timedelta | None, *, follow: bool) -> None:
-        """Read what is not known yet. What ended while it was followed is read once more: the end may be in another file by then."""
-        since = self._last.get(life.uid) or self.since
+    async def _pour_to_the_end(self, life: Life, doubt: timedelta | None) -> None:
+        if await self._pour_once(life, follow=False) > MANY_LINES:
+            doubt = DOUBT
+        await self._pour_once(life, follow=True, doubt=doubt)
+        await self._pour_once(life, follow=False)
+
+    async def _pour_once(self, life: Life, *, follow: bool, doubt: timedelta | None = None) -> int:
+        """Read what is not known yet; return how many lines it was.
+
+        A followed log comes line by line, which is slow: where many come at once they are better read in bulk, before a rotation takes
+        them. And the end of what ended meanwhile may be in another file.
+        """
+        count, since = 0, self._last.get(life.uid) or self.since
         reading = read_life(self.client, life, self.workload, since=since, follow=follow, doubt=doubt)
         async with aclosing(reading) as lines:
             async for line in lines:
                 self._last[life.uid] = line.at
                 await self._arrived.put(line)
+                count += 1
+                if follow and count > MANY_LINES:
+                    raise DoubtError("many lines came at once")
+        return count
 
     def _is_over(self, pods: Sequence[Manifest]) -> bool:
         state = self._state(pods)
