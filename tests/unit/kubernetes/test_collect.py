@@ -21,6 +21,7 @@ from conductor.adapters.kubernetes import collect as collecting
 from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.collect import Collection
 from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, FINALIZER
+from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service
 from conductor.ports.engine import PARTIAL_ENTRY, Place
 
@@ -218,3 +219,18 @@ async def test_the_pod_is_kept_until_the_last_byte_was_taken():
     assert FINALIZER in cluster.finalizers
     assert await collected(cluster) == {"big": "\0" * 500_000}
     assert FINALIZER not in cluster.finalizers
+
+
+async def test_a_process_that_comes_later_listens_to_what_another_started_and_nobody_has_collected():
+    cluster = Cluster(logs=[told(WHOLE)])
+    pod = cluster.pod
+    pod["metadata"]["labels"] = {LABEL_WORKLOAD: "tests"}
+    collection = Collection(cluster)  # type: ignore[arg-type]
+    collection.see([pod])
+    assert list(collection._followed) == [("shop", "tests")]
+    async with asyncio.timeout(PATIENCE):
+        assert [chunk async for chunk in collection.collect(PLACE, JOB)]
+    pod["metadata"]["finalizers"] = cluster.finalizers
+    collection.see([pod])
+    assert not collection._followed
+    await collection.aclose()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.adapters.kubernetes.log_lines import LONGEST_LINE, Lines
-from conductor.adapters.kubernetes.logs import _gap, lives
+from conductor.adapters.kubernetes.log_lives import find_gap, lives
 from conductor.domain.report import LogLine
 
 BEGAN = datetime(2026, 11, 23, 16, 0, 5, tzinfo=UTC)
@@ -119,7 +119,7 @@ def test_what_never_started_has_no_life():
 def test_a_log_that_begins_later_than_what_is_known_of_it_tells_of_the_gap():
     (life,) = lives(pod(), "web")
     since, first = BEGAN + timedelta(minutes=1), BEGAN + timedelta(minutes=2)
-    gap = _gap(life, "web", since, first)
+    gap = find_gap(life, "web", since, first)
     assert gap is not None
     assert "rotated" in gap.text
     assert since < gap.at < first
@@ -129,9 +129,9 @@ def test_a_log_that_begins_later_than_what_is_known_of_it_tells_of_the_gap():
 def test_a_log_that_still_has_what_is_known_has_no_gap(after: timedelta):
     (life,) = lives(pod(), "web")
     since = BEGAN + timedelta(minutes=1)
-    assert _gap(life, "web", since, since + after) is None
+    assert find_gap(life, "web", since, since + after) is None
 
 
 def test_a_container_that_started_after_the_last_known_line_has_no_gap():
     (life,) = lives(pod(), "web")
-    assert _gap(life, "web", BEGAN - timedelta(hours=1), BEGAN) is None
+    assert find_gap(life, "web", BEGAN - timedelta(hours=1), BEGAN) is None

@@ -12,7 +12,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +28,7 @@ from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, FINALIZE
 from conductor.adapters.kubernetes.namespaces import release
 from conductor.adapters.kubernetes.pod_status import Status, is_over, state_of
 from conductor.adapters.kubernetes.transcript import LineFeed, Seal, Transcript, transcript
+from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job
 from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.engine import Place
@@ -69,6 +70,14 @@ class Collection:
         if (namespace, job) not in self._followed:
             listening = asyncio.create_task(self._listen(namespace, job))
             self._followed[namespace, job] = listening
+
+    def see(self, pods: Iterable[Manifest]) -> None:
+        """Listen to the collectors among these pods that have not been heard: another process may have started them."""
+        for pod in pods:
+            metadata = pod["metadata"]
+            label = (metadata.get("labels") or {}).get(LABEL_WORKLOAD)
+            if label and FINALIZER in (metadata.get("finalizers") or ()) and _has_started(pod):
+                self.follow(metadata["namespace"], label)
 
     def forget(self, namespace: str) -> None:
         """Let go of what was heard from a namespace that goes."""

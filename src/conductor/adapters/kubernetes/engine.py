@@ -23,6 +23,7 @@ from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.collect import Collection
 from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.filling import Fillers
+from conductor.adapters.kubernetes.kinds import Manifest
 from conductor.adapters.kubernetes.logs import read_log
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.site import Site
@@ -76,9 +77,13 @@ class KubernetesEngine(KubernetesRenderer):
             target = execution.Target(namespace=place.namespace, pod=pod, container=container)
             return (await execution.execute(client, target, command, stdin=stdin)).exit_code
 
+        def see(keepers: Sequence[Manifest], pods: Sequence[Manifest]) -> None:
+            fillers.see(keepers, pods)
+            self._collection.see(pods)
+
         fillers = Fillers(place, send)
         try:
-            async with aclosing(self._sight.watch(place.namespace, see=fillers.see)) as seen:
+            async with aclosing(self._sight.watch(place.namespace, see=see)) as seen:
                 async for states in seen:
                     yield states
         finally:
