@@ -112,7 +112,8 @@ def _words(command: bytes) -> str:
 
 
 def _without(container: str, text: str) -> str:
-    return text.replace(container[:12], "(id)")
+    """Leave the container's id out, and that of another whose processes it sees."""
+    return re.sub(r"^[0-9a-f]{12}$", "(id)", text.replace(container[:12], "(id)"))
 
 
 def _status(text: str) -> Facts:
