@@ -106,11 +106,16 @@ async def _rights(client: Client, site: Site) -> Diagnosis:
     """Ask for what is needed for the whole cluster; what is needed in namespaces is looked for there, where it is given there."""
     if not site.role:
         return await rights(client, (*EVERYWHERE, *INSIDE))
-    binding = (
-        Right(group="rbac.authorization.k8s.io", resource="rolebindings", verbs=("create",)),
-        Right(group="rbac.authorization.k8s.io", resource="clusterroles", verbs=("bind",), name=site.role),
+    return await rights(client, (*EVERYWHERE, *binding_rights(site.role)))
+
+
+def binding_rights(role: str) -> tuple[Right, ...]:
+    """Name what an account needs to give itself a role, and no other."""
+    group = "rbac.authorization.k8s.io"
+    return (
+        Right(group=group, resource="rolebindings", verbs=("create",)),
+        Right(group=group, resource="clusterroles", verbs=("bind",), name=role),
     )
-    return await rights(client, (*EVERYWHERE, *binding))
 
 
 async def rights(client: Client, needed: Sequence[Right], *, namespace: str = "") -> Diagnosis:
