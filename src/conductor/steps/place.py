@@ -29,7 +29,14 @@ def forget_checkout(run_id: str, attempt: int) -> None:
 
 def place_of(run: Run) -> Place:
     """Return where the run's stack goes."""
-    return Place(namespace=run.namespace, run=run.id, checkout=str(checkout_of(run)), publish=run.publish)
+    return Place(
+        namespace=run.namespace,
+        run=run.id,
+        checkout=str(checkout_of(run)),
+        publish=run.publish,
+        repository=run.repository,
+        branch=run.source.branch or "",
+    )
 
 
 async def keep_blueprint(run: Run, blueprint: Blueprint) -> None:

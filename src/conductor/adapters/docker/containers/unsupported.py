@@ -23,7 +23,16 @@ def unsupported(stack: Stack, jobs: Sequence[Job], *, facts: EngineFacts | None)
     can_init = facts.init if facts else has_init()
     workloads = [(f"services.{service.name}", service) for service in stack.services]
     workloads += [(f"tests.{job.workload.name}", job.workload) for job in jobs]
-    return tuple(entry for path, service in workloads for entry in _of(path, service, can_init=can_init))
+    own = [entry for path, service in workloads for entry in _of(path, service, can_init=can_init)]
+    return (*own, *(_no_ipv6(network.name) for network in stack.networks if network.ipv6))
+
+
+def _no_ipv6(network: str) -> Entry:
+    return _refused(
+        f"networks.{network}.enable_ipv6",
+        "networks of runs have IPv4 addresses on this engine",
+        "Leave it out: names are found by IPv4.",
+    )
 
 
 def has_init() -> bool:
