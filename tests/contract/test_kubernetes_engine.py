@@ -13,13 +13,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from tests.contract.engine_contract import QUICK_CHECK, EngineContract
+from tests.contract.engine_contract import QUICK_CHECK, EngineContract, raise_
 from tests.kubernetes.clusters import IMAGE, Cluster, cluster, node_images
 
 from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
+from conductor.adapters.kubernetes.kinds import CONFIG_MAP
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.stack import Service
+from conductor.errors import ConflictError
 from conductor.ports.engine import Place
 
 __all__ = ["cluster", "node_images"]
@@ -87,3 +89,30 @@ async def subject(cluster: Cluster) -> AsyncIterator[KubernetesSubject]:
 
 class TestKubernetesEngine(EngineContract):
     pass
+
+
+HELD = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "held", "finalizers": ["backup.example/wait"]},
+}
+
+
+async def test_a_finalizer_of_somebody_else_is_reported_and_never_taken_off(
+    subject: KubernetesSubject, cluster: Cluster
+) -> None:
+    if cluster.fake:
+        pytest.skip("the fake API server knows nothing of a namespace's conditions")
+    await raise_(subject)
+    namespace = subject.place.namespace
+    connection = Connection(kubeconfig=cluster.kubeconfig)
+    client = await connection.client()
+    await client.create({**HELD, "metadata": {**HELD["metadata"], "namespace": namespace}})
+    try:
+        with pytest.raises(ConflictError, match=r"backup\.example/wait"):
+            await subject.engine.delete_namespace(namespace)
+        held = await client.get(CONFIG_MAP, "held", namespace)
+        assert held["metadata"]["finalizers"] == ["backup.example/wait"]
+    finally:
+        await client.patch(CONFIG_MAP, "held", {"metadata": {"finalizers": None}}, namespace)
+        await connection.aclose()

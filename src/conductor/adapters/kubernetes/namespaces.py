@@ -7,6 +7,7 @@ off: what it holds is reported.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,6 +28,8 @@ PATIENCE = timedelta(minutes=3)
 HELD = timedelta(seconds=20)
 """So long the cluster may say that a finalizer holds something, before that is believed."""
 LOOK = timedelta(seconds=0.3)
+_KNOWN = (FINALIZER, "foregroundDeletion", "orphan", "kubernetes")
+_OF_THE_CLUSTER = re.compile(r"(^|\.)kubernetes\.io/")
 
 
 async def create(client: Client, sight: Sight, namespace: Manifest, lease: Lease) -> None:
@@ -139,11 +142,13 @@ async def release(client: Client, pod: Manifest) -> None:
         return
 
 
-def _holders(namespace: Manifest) -> str:
-    """Say in the cluster's words which finalizers hold what is in a namespace; empty where none do."""
+def _holders(namespace: Manifest) -> list[str]:
+    """Name the finalizers that hold something in a namespace and are neither Conductor's nor the cluster's own."""
     held = condition(namespace, "NamespaceFinalizersRemaining")
-    text = str(held.get("message") or "") if held.get("status") == "True" else ""
-    return "" if text and FINALIZER in text and text.count(" in ") <= 2 else text  # noqa: PLR2004
+    if held.get("status") != "True":
+        return []
+    named = re.findall(r"(\S+) in \d+ resource", str(held.get("message") or ""))
+    return [name for name in named if name not in _KNOWN and not _OF_THE_CLUSTER.search(name)]
 
 
 def _stuck(namespace: str, left: Manifest, waited: timedelta) -> ConflictError:

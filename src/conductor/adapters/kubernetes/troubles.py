@@ -17,7 +17,7 @@ from conductor.domain.verdict import Fault, Reason
 
 ROOM_GRACE = timedelta(seconds=12)
 """So long a pod may find no node before that is a reason: others may be leaving."""
-REGISTRY_GRACE = timedelta(seconds=30)
+REGISTRY_GRACE = timedelta(seconds=20)
 """So long a registry may not answer."""
 VOLUME_GRACE = timedelta(seconds=20)
 """So long a volume may take to be bound or mounted once something complains."""
