@@ -56,16 +56,21 @@ def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     return asyncio.run(inside())
 
 
-def looking(context: typer.Context, work: Callable[[Settings, Engine], Awaitable[T]]) -> T:
-    """Do what needs the engine at most, and bears that the state folder cannot be used."""
+def looking(
+    context: typer.Context, work: Callable[[Settings, Engine], Awaitable[T]], *, engine: str | None = None
+) -> T:
+    """Do what needs an engine at most, and bears that the state folder cannot be used. `engine` may name another than the set one."""
     import asyncio
 
     from conductor import bootstrap
+    from conductor.settings import EngineKind
 
     async def inside() -> T:
         settings = _settings(session_of(context))
-        async with bootstrap.looking(settings) as engine:
-            return await work(settings, engine)
+        if engine is not None:
+            settings = settings.model_copy(update={"engine": EngineKind(engine)})
+        async with bootstrap.looking(settings) as chosen:
+            return await work(settings, chosen)
 
     return asyncio.run(inside())
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conductor.cli.arguments import variable
-from conductor.cli.commands.options import AsJson
+from conductor.cli.commands.options import AsJson, EngineName
 from conductor.cli.commands.repository import Folder, Variables
 
 if TYPE_CHECKING:
     from conductor.operations.convert import Conversion
 
 _YAML = (".yaml", ".yml")
-
-
-class EngineName(StrEnum):
-    """The engines that can be converted for."""
-
-    KUBERNETES = "kubernetes"
-    DOCKER = "docker"
 
 
 Files = Annotated[

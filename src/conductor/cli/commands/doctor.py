@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from conductor.cli.commands.options import AsJson
+from conductor.cli.commands.options import AsJson, EngineName
 from conductor.cli.session import looking
 
 NOT_WELL = 3
 
 
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    context: typer.Context,
+    engine: Annotated[
+        EngineName | None, typer.Option(help="The engine to look at, instead of the one that is set.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Look at what a run needs, and say what to do.
 
     Exit code 3 where something is not well.
@@ -19,7 +27,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     from conductor.cli.tables import diagnoses_table
     from conductor.operations.doctor import doctor as look
 
-    found = looking(context, lambda settings, engine: look(engine, state=settings.state))
+    found = looking(context, lambda settings, one: look(one, state=settings.state), engine=engine)
     if as_json:
         print_json(found)
     else:

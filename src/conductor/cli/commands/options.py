@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from conductor.cli.arguments import duration
+
+
+class EngineName(StrEnum):
+    """The engines that can be named: one that runs nothing is of no use where it is asked for."""
+
+    KUBERNETES = "kubernetes"
+    DOCKER = "docker"
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunId = Annotated[
