@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.engines import BUSYBOX, _image, _static_busybox
 from tests.kubernetes.fake_api import FakeApiServer
 from tests.kubernetes.fake_api.containers import Image, Processes, can_run

@@ -102,16 +102,15 @@ def _within_quota(store: Store, resource: Resource, thing: Object) -> None:
             if asked.get(key) and used.get(key, Decimal(0)) + asked[key] > amount(hard[key])
         ]
         if over:
-            said = [
-                ",".join(f"{key}={value(key)}" for key in over)
-                for value in (
-                    lambda key: written(asked[key], str(hard[key])),
-                    lambda key: written(used.get(key, Decimal(0)), str(hard[key])),
-                    lambda key: hard[key],
-                )
-            ]
-            why = f"exceeded quota: {name}, requested: {said[0]}, used: {said[1]}, limited: {said[2]}"
-            raise forbidden(resource, thing["metadata"]["name"], why)
+            raise forbidden(resource, thing["metadata"]["name"], _exceeded(name, over, asked, used, hard))
+
+
+def _exceeded(name: str, over: list[str], asked: Usage, used: Usage, hard: Object) -> str:
+    """Say what would be too much, by all that the quota counts and that is over."""
+    requested = ",".join(f"{key}={written(asked[key], str(hard[key]))}" for key in over)
+    so_far = ",".join(f"{key}={written(used.get(key, Decimal(0)), str(hard[key]))}" for key in over)
+    limited = ",".join(f"{key}={hard[key]}" for key in over)
+    return f"exceeded quota: {name}, requested: {requested}, used: {so_far}, limited: {limited}"
 
 
 def _unsaid(pod: Object, hard: Object) -> str:

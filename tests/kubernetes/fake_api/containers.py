@@ -184,7 +184,7 @@ def _refuse(wanted: Wanted, root: Path) -> None:
 
 def _outside(path: str, wanted: Wanted, root: Path) -> Path:
     """Work out where on this machine a path of the container is."""
-    absolute = os.path.normpath(os.path.join(wanted.working_dir or "/", path))
+    absolute = os.path.normpath(Path(wanted.working_dir or "/") / path)
     for mount in sorted(wanted.mounts, key=lambda m: len(m.target), reverse=True):
         if absolute == mount.target or absolute.startswith(mount.target.rstrip("/") + "/"):
             return mount.source / absolute[len(mount.target) :].strip("/")
@@ -205,7 +205,7 @@ class ProcessContainer:
 
     async def begun(self) -> None:
         """Wait until process 1 is the command itself: before that it has another root."""
-        while self._process.returncode is None and not self._is_inside():
+        while self._process.returncode is None and not self._is_inside():  # noqa: ASYNC110 -- the kernel tells nobody
             await asyncio.sleep(0.002)
 
     def _is_inside(self) -> bool:

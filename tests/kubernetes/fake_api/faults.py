@@ -20,7 +20,10 @@ class _Due:
 
 @dataclass
 class Faults:
-    """What is to go wrong. Verbs are those of RBAC (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`), resources plurals; `*` is any."""
+    """What is to go wrong. Verbs are those of RBAC (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`), resources plurals.
+
+    `*` is any.
+    """
 
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each verb and resource was asked for."""

@@ -26,7 +26,7 @@ from tests.kubernetes.fake_api.problems import (
     other_object,
     overtaken,
 )
-from tests.kubernetes.fake_api.schema import shape_of
+from tests.kubernetes.fake_api.schema import shape_of, without_unknown
 from tests.kubernetes.fake_api.store import Store
 from tests.kubernetes.fake_api.validation import check, check_fields, check_wish
 
@@ -96,7 +96,7 @@ class Objects:
     def create(self, resource: Resource, namespace: str, thing: Object, asked: Asked) -> Object:
         """Make an object that is not there yet."""
         check_fields(resource, thing, strict=asked.strict)
-        thing = deepcopy(thing)
+        thing = deepcopy(without_unknown(thing, shape_of(resource.schema)))
         metadata = thing.setdefault("metadata", {}) or {}
         thing["metadata"] = metadata
         if not metadata.get("name") and metadata.get("generateName"):
@@ -153,9 +153,16 @@ class Objects:
     ) -> Object:
         """Put a whole object in the place of another."""
         check_fields(resource, thing, strict=asked.strict)
-        return self._change(resource, namespace, name, lambda _: deepcopy(thing), asked, part=part)
+        return self._change(
+            resource,
+            namespace,
+            name,
+            lambda _: deepcopy(without_unknown(thing, shape_of(resource.schema))),
+            asked,
+            part=part,
+        )
 
-    def patch(
+    def patch(  # noqa: PLR0917 -- what, where, how, for whom
         self,
         resource: Resource,
         namespace: str,
@@ -179,7 +186,7 @@ class Objects:
         def changed(there: Object) -> Object:
             made = ways[kind](there)
             check_fields(resource, made, strict=asked.strict)
-            return made
+            return without_unknown(made, shape)
 
         return self._change(resource, namespace, name, changed, asked, part=part)
 

@@ -160,7 +160,7 @@ def applied(
     dropped = owners.get(manager, set()) - wished.keys()
     others = set().union(*(paths for other, paths in owners.items() if other != manager))
     made = deepcopy(live)
-    for path in sorted(dropped - others, key=len, reverse=True):
+    for path in sorted(dropped - others, key=lambda path: (path[-1] != ".", -len(path))):
         _take_away(made, shape, path)
     made = _joined(made, wish, shape)
     owners[manager] = set(wished)
@@ -240,7 +240,11 @@ def _take_from_list(thing: list[Any], shape: Shape, kind: str, step: str, rest: 
     for item in list(thing):
         if kind == "v" and f"v:{json.dumps(item)}" == step:
             thing.remove(item)
-        elif kind == "k" and _item_step(item, shape) == step:
+        elif (
+            kind == "k"
+            and _item_step(item, shape) == step
+            and rest not in [(f"f:{key}",) for key in shape.keys]
+        ):
             if rest == (".",):
                 thing.remove(item)
             elif rest:

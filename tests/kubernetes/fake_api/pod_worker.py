@@ -52,6 +52,8 @@ class PodWorker:
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self._ending.set()
+            for container in self.containers.values():
+                container.hurry(self._grace())
         self._set_deadline()
 
     def gone(self) -> None:
@@ -84,6 +86,10 @@ class PodWorker:
         found = status(self.pod, self.statuses)
         if self._reason and found["phase"] in ("Succeeded", "Failed"):
             found.update(phase="Failed", reason=self._reason[0], message=self._reason[1])
+            if self._reason[0] == "Evicted":
+                found["conditions"] = with_condition(
+                    found["conditions"], "DisruptionTarget", "TerminationByKubelet", self._reason[1]
+                )
         if (
             self.is_ending
             and found["phase"] == "Pending"
@@ -202,14 +208,7 @@ class PodWorker:
         states = [found["state"].get("terminated") for found in self.statuses.values()]
         went_well = all(state and state["exitCode"] == 0 for state in states)
         if self._reason:
-            conditions = self.pod["status"].get("conditions") or []
-            if self._reason[0] == "Evicted":
-                conditions = with_condition(
-                    conditions, "DisruptionTarget", "TerminationByKubelet", self._reason[1]
-                )
-            self.publish(
-                phase="Failed", reason=self._reason[0], message=self._reason[1], conditions=conditions
-            )
+            self.publish(phase="Failed", reason=self._reason[0], message=self._reason[1])
         elif phase not in ("Succeeded", "Failed") and self.pod["metadata"].get("deletionTimestamp"):
             self.publish(phase="Succeeded" if went_well else "Failed")
 

@@ -137,6 +137,22 @@ def faults(thing: Any, shape: Shape, path: str = "") -> Iterator[Fault]:
             yield from faults(item, shape.item, f"{path}[{_which(item, number, shape)}]")
 
 
+def without_unknown(thing: Any, shape: Shape) -> Any:
+    """Leave out what the schema does not know, as a real server does that was not asked to be strict."""
+    if shape is _ANYTHING or (shape.is_open and not isinstance(thing, list)):
+        return thing
+    if isinstance(thing, dict):
+        inside = {name: shape.field(name) for name in thing}
+        return {
+            name: without_unknown(value, found)
+            for name, value in thing.items()
+            if (found := inside[name]) is not None
+        }
+    if isinstance(thing, list):
+        return [without_unknown(item, shape.item) for item in thing]
+    return thing
+
+
 def _which(item: Any, number: int, shape: Shape) -> str:
     if not shape.keys or not isinstance(item, dict):
         return str(number)

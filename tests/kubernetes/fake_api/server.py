@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -103,7 +104,7 @@ class FakeApiServer:
         self._furnish()
         self._serving = asyncio.create_task(self._server.serve())
         async with asyncio.timeout(_STARTED):
-            while not self._server.started:
+            while not self._server.started:  # noqa: ASYNC110 -- uvicorn tells nobody
                 await asyncio.sleep(0.005)
         self.kubeconfig.write_text(yaml.safe_dump(_kubeconfig(self.url)))
         return self
@@ -131,11 +132,9 @@ class _Server(uvicorn.Server):
     def install_signal_handlers(self) -> None:
         """Leave signals to the test."""
 
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Leave signals to the test."""
-        import contextlib
-
-        return contextlib.nullcontext()
+        return nullcontext()
 
 
 def _storage_class(name: str, mode: str) -> Object:

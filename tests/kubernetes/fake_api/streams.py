@@ -32,7 +32,7 @@ def chosen_container(pod: Object, asked: str) -> Object:
     default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
     asked = asked or default
     if not asked:
-        if len(main) == 1 and not first:
+        if len(main) == 1:
             return main[0]  # type: ignore[no-any-return]
         steps = f" or one of the init containers: [{' '.join(c['name'] for c in first)}]" if first else ""
         raise bad_request(

@@ -148,10 +148,10 @@ def _fixed(spec: Object) -> Object:
     return kept
 
 
-def _pod_spec(spec: Object, at: str) -> Iterator[Cause]:
+def _pod_spec(spec: Object, at: str, claims: frozenset[str] = frozenset()) -> Iterator[Cause]:
     if not spec.get("containers"):
         yield cause(f"{at}.containers", "Required", "")
-    volumes = {volume["name"] for volume in spec.get("volumes") or ()}
+    volumes = {volume["name"] for volume in spec.get("volumes") or ()} | claims
     names: set[str] = set()
     for kind in ("initContainers", "containers"):
         for number, container in enumerate(spec.get(kind) or ()):
@@ -187,7 +187,8 @@ def _container(container: Object, at: str, volumes: set[str]) -> Iterator[Cause]
 
 
 def _template(thing: Object) -> Iterator[Cause]:
-    yield from _pod_spec(thing["spec"]["template"].get("spec") or {}, "spec.template.spec")
+    claims = frozenset(claim["metadata"]["name"] for claim in thing["spec"].get("volumeClaimTemplates") or ())
+    yield from _pod_spec(thing["spec"]["template"].get("spec") or {}, "spec.template.spec", claims)
 
 
 def _kept(before: Object | None, thing: Object, *path: str) -> Iterator[Cause]:

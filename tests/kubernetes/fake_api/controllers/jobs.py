@@ -16,6 +16,7 @@ TRACKING = "batch.kubernetes.io/job-tracking"
 _SOURCE = "job-controller"
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
 _RETRY = 1.0
+_NOTHING_RUNS = {"active": None, "ready": 0, "terminating": 0}
 
 
 class JobController:
@@ -142,11 +143,17 @@ class JobController:
         if _holds(job, "SuccessCriteriaMet"):
             self.objects.record(job, "Completed", "Job completed", source=_SOURCE)
             found = next(c for c in job["status"]["conditions"] if c["type"] == "SuccessCriteriaMet")
-            job = self.objects.status(JOBS, job, completionTime=times.now())
-            return self._condition(job, "Complete", found["reason"], found["message"])
+            return self._condition(
+                job,
+                "Complete",
+                found["reason"],
+                found["message"],
+                completionTime=times.now(),
+                **_NOTHING_RUNS,
+            )
         found = next(c for c in job["status"]["conditions"] if c["type"] == "FailureTarget")
         self.objects.record(job, found["reason"], found["message"], warning=True, source=_SOURCE)
-        return self._condition(job, "Failed", found["reason"], found["message"])
+        return self._condition(job, "Failed", found["reason"], found["message"], **_NOTHING_RUNS)
 
     def _suspended(self, job: Object) -> Object:
         for pod in owned(self.objects.store.all(PODS, job["metadata"]["namespace"]), job):
@@ -202,11 +209,13 @@ class JobController:
             uncountedTerminatedPods={},
         )
 
-    def _condition(self, job: Object, kind: str, reason: str, message: str, *, holds: bool = True) -> Object:
+    def _condition(
+        self, job: Object, kind: str, reason: str, message: str, *, holds: bool = True, **more: object
+    ) -> Object:
         known = (job.get("status") or {}).get("conditions") or []
         made = with_condition(known, kind, reason, message, holds=holds)
         made[-1]["lastProbeTime"] = made[-1]["lastTransitionTime"]
-        return self.objects.status(JOBS, job, conditions=made)
+        return self.objects.status(JOBS, job, conditions=made, **more)
 
 
 def _restarts(job: Object, pods: list[Object]) -> int:

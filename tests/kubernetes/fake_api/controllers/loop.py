@@ -73,7 +73,7 @@ class Loop:
                 controller.reconcile(key)
             except Problem as problem:
                 _log.info("%s: %s", type(controller).__name__, problem.message)
-            except Exception:
+            except Exception:  # noqa: BLE001 -- one controller's fault must not stop the others; it is logged
                 _log.exception("%s failed at %s", type(controller).__name__, key)
         self._is_due = True
         asyncio.get_running_loop().call_soon(self._drain)
