@@ -410,6 +410,9 @@ def _asked(request: Request, body: Object | None = None) -> Asked:
 
 async def _body(request: Request) -> Any:
     """Read an object, as JSON or YAML."""
+    if "protobuf" in request.headers.get("content-type", ""):
+        said = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
+        raise Problem(415, "UnsupportedMediaType", said, {})
     text = await request.body()
     try:
         return json.loads(text)
