@@ -15,7 +15,7 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 BASE = DEPLOY / "kustomize" / "base"
 OVERLAYS = DEPLOY / "kustomize" / "overlays"
 CHART = DEPLOY / "helm" / "conductor"
-_KUBECTL = Path(sys.executable).with_name("kubectl")
+KUBECTL = Path(sys.executable).with_name("kubectl")
 _RENDER = """
 import json, sys, helm_python
 folder, values, namespace = json.loads(sys.argv[1])
@@ -34,7 +34,7 @@ class NotRenderedError(Exception):
 def kustomize(folder: Path) -> list[Manifest]:
     """Build a kustomization."""
     made = subprocess.run(
-        [_KUBECTL, "kustomize", folder], check=True, capture_output=True, text=True, timeout=60
+        [KUBECTL, "kustomize", folder], check=True, capture_output=True, text=True, timeout=60
     )
     return [thing for thing in yaml.safe_load_all(made.stdout) if thing]
 
@@ -51,7 +51,8 @@ def helm(*files: str, namespace: str = "conductor", **values: Any) -> list[Manif
     if made.returncode:
         raise NotRenderedError(made.stderr)
     documents = json.loads(made.stdout).values()
-    return [thing for text in documents for thing in yaml.safe_load_all(text) if thing]
+    things = [thing for text in documents for thing in yaml.safe_load_all(text) if thing]
+    return sorted(things, key=lambda thing: bool(thing["kind"] != "Namespace"))  # as Helm installs them
 
 
 def by_name(things: Sequence[Manifest]) -> Mapping[tuple[str, str, str], Manifest]:
