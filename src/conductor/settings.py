@@ -118,7 +118,7 @@ class Settings(BaseSettings):
         default=("kube-system",), description="Namespaces in which the cluster's name servers are."
     )
     tools_image: str = Field(
-        default="docker.io/library/busybox:1.37.0-musl",
+        default="docker.io/w3evolutionsllc/conductor-tools:1",
         description="Image that prepares what pods mount, and collects what tests leave; `deploy/tools/` makes it.",
     )
     pull_secrets: Words = Field(

@@ -12,6 +12,7 @@ import aiodocker
 
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import reaching
+from conductor.adapters.docker.containers.hooks import run_pre_stop
 from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON
 from conductor.adapters.docker.marks import Note
 from conductor.adapters.docker.watching.states import will_restart
@@ -87,6 +88,7 @@ async def _stop(access: Access, container: Container, grace: int | None) -> None
         "Running"
     ]:  # its engine is about to start it again, and can only stop what runs
         await _comes_back(access, container["Id"])
+    await run_pre_stop(client, container)
     with reaching(f"stopping {container['Name'].lstrip('/')}"):
         try:
             await client.containers.container(container["Id"]).stop(t=grace)

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiodocker
 from aiodocker.execs import Exec
@@ -34,10 +35,14 @@ async def execute(
     stdin: bytes = b"",
     timeout: timedelta | None = None,
     keep: int = _KEEP,
+    user: str = "",
+    environment: Mapping[str, str] | None = None,
+    working_dir: str = "",
 ) -> ExecResult:
     """Run a command and return its exit code and what it wrote. Raises `NotFoundError` where the container does not run."""
     with reaching(f"running {command[0] if command else 'nothing'} in {container}"):
-        made = await prepare(client, container, command, stdin=bool(stdin))
+        more: dict[str, Any] = {"user": user, "environment": dict(environment or {}) or None, "workdir": working_dir or None}
+        made = await prepare(client, container, command, stdin=bool(stdin), **more)
         output: dict[int, bytearray] = {STDOUT: bytearray(), STDERR: bytearray()}
         try:
             async with asyncio.timeout(timeout.total_seconds() if timeout else None):
@@ -52,11 +57,11 @@ async def execute(
 
 
 async def prepare(
-    client: Client, container: str, command: Sequence[str], *, stdin: bool, tty: bool = False
+    client: Client, container: str, command: Sequence[str], *, stdin: bool, tty: bool = False, **more: Any
 ) -> Exec:
     """Make the exec instance; nothing runs yet."""
     try:
-        return await client.containers.container(container).exec(list(command), stdin=stdin, tty=tty)
+        return await client.containers.container(container).exec(list(command), stdin=stdin, tty=tty, **more)
     except aiodocker.DockerError as error:
         if error.status in (404, CONFLICT, 500) and "connect" not in error.message.lower():
             raise NotFoundError(

@@ -36,6 +36,8 @@ class Note:
     workload: str
     created: bool = False
     """There was a container: when it is missing, somebody removed it."""
+    hooked: bool = False
+    """What its service asks for after the start was done."""
     asleep: bool = False
     stopped: bool = False
     """Conductor ended it: exit code 137 is no lack of memory then."""

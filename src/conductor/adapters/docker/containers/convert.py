@@ -15,6 +15,7 @@ from conductor.adapters.docker.containers.healthcheck import (
     healthcheck_json,
     healthcheck_of,
 )
+from conductor.adapters.docker.containers.hooks import hook_labels
 from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON, container_names, labels, own_labels
 from conductor.adapters.docker.containers.networks import endpoints, exposed, published
 from conductor.adapters.docker.containers.wording import Wording
@@ -90,7 +91,7 @@ def _labels(
         made[LABEL_DEPENDS_ON] = ",".join(dependency.service for dependency in service.depends_on)
     if check := healthcheck_of(service, image):
         made[LABEL_HEALTHCHECK] = healthcheck_json(check)
-    return made
+    return {**made, **hook_labels(service.post_start, service.pre_stop)}
 
 
 def _host(place: Place, stack: Stack, service: Service, *, facts: EngineFacts, wording: Wording) -> Config:

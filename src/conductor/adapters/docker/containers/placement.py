@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from conductor.adapters.docker.containers import convert
 from conductor.adapters.docker.containers.addresses import Addresses
 from conductor.adapters.docker.containers.binds import copied, volume_config
 from conductor.adapters.docker.containers.facts import Config, EngineFacts, ImageFacts, Kind
+from conductor.adapters.docker.containers.hooks import run_post_start
 from conductor.adapters.docker.containers.images import ready_image
 from conductor.adapters.docker.containers.mounts import (
     archive_of,
@@ -68,7 +69,7 @@ class Placement:
             return self._fail(Failure(reason=Reason.CONFIGURATION, fault=Fault.REPOSITORY, message=text))
         todo = [name for name in container_names(self.place, self.service) if not await self._adopted(name)]
         if not todo:
-            return None
+            return await self._after_start()
         if failure := await self._obstacle():
             return self._fail(failure)
         self.marks.write_note(self.place.namespace, Note(workload=self.service.name))
@@ -79,6 +80,18 @@ class Placement:
         for name in todo:
             if failure := await self._start(name, image):
                 return self._fail(failure)
+        return await self._after_start()
+
+    async def _after_start(self) -> None:
+        """Run the hooks, once for a start; where we were cut off in the midst of them, all once more."""
+        note = self.marks.note(self.place.namespace, self.service.name)
+        if not self.service.post_start or note.hooked or note.failure:
+            return None
+        for name in container_names(self.place, self.service):
+            if wrong := await run_post_start(self.client, name, self.service.post_start, self._text):
+                text = self._masked(wrong)
+                return self._fail(Failure(reason=Reason.ERROR, fault=Fault.REPOSITORY, message=text))
+        self.marks.write_note(self.place.namespace, replace(note, hooked=True))
         return None
 
     async def _adopted(self, name: str) -> bool:

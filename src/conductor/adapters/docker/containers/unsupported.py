@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conductor.adapters.docker.containers.facts import EngineFacts
+from conductor.adapters.docker.containers.hooks import needs_secrets
 from conductor.domain.account import Entry, Treatment
 from conductor.domain.stack import BindMount, FileMount, Job, Service, Stack, VolumeMount
 
@@ -48,13 +49,12 @@ def _of(path: str, service: Service, *, can_init: bool) -> Iterator[Entry]:
             "Podman needs the program catatonit for it",
             "Install catatonit, or leave `init` out.",
         )
-    for kind in ("post_start", "pre_stop"):
-        if getattr(service, kind):
-            yield _refused(
-                f"{path}.{kind}",
-                "this engine runs no hooks yet",
-                "Do it in the entrypoint, or on the stop signal.",
-            )
+    if any(needs_secrets(hook) for hook in service.pre_stop):
+        yield _refused(
+            f"{path}.pre_stop",
+            "whoever stops a kept stack has no values of secrets at hand",
+            "Give the secret to the service, whose variables a hook sees too.",
+        )
     for index, mount in enumerate(service.mounts):
         at = f"{path}.volumes[{index}]"
         if isinstance(mount, VolumeMount) and mount.subpath:
