@@ -182,6 +182,7 @@ async def asking(kubeconfig: str, image: str, **labels: str) -> AsyncIterator[As
         await api.until("serviceaccounts", lambda account: account["metadata"]["name"] == "default")
         yield api
     finally:
+        await api.ask("DELETE", api.path("pods"), gracePeriodSeconds="0")
         await api.ask("DELETE", f"/api/v1/namespaces/{api.namespace}")
         await client.aclose()
 

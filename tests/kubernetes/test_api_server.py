@@ -404,19 +404,30 @@ class TestDeletion:
         pod = await api.pod_of("j", lambda pod: not pod["metadata"].get("ownerReferences"))
         assert phase(pod) == "Succeeded"
 
-    async def test_a_pod_ends_within_its_grace_and_the_sooner_wish_wins(self, api: Asking):
-        await api.create("pods", api.pod("p", "sleep 1000 & wait", terminationGracePeriodSeconds=600))
+    async def test_a_pod_that_hears_no_signal_is_killed_after_its_grace(self, api: Asking):
+        await api.create("pods", api.pod("p", "sleep 1000 & wait"))
         await api.pod_of("p", lambda pod: phase(pod) == "Running")
-        _, answer = await api.delete("pods", "p")
-        assert answer["metadata"]["deletionGracePeriodSeconds"] == 600
         version = await api.version("pods")
-        code, _ = await api.delete("pods", "p", gracePeriodSeconds=1)
-        assert code == 200
+        _, answer = await api.delete("pods", "p")
+        assert answer["metadata"]["deletionGracePeriodSeconds"] == 1
         last = await api.until(
             "pods", lambda pod: pod["metadata"]["name"] == "p", gone=True, resourceVersion=version
         )
-        assert phase(last) == "Failed"
-        assert state(last)["terminated"]["exitCode"] == 137
+        assert (phase(last), state(last)["terminated"]["exitCode"]) == ("Failed", 137)
+
+    async def test_an_end_under_way_keeps_its_grace_and_without_any_the_object_goes_at_once(
+        self, api: Asking
+    ):
+        await api.create("pods", api.pod("p", "sleep 1000 & wait", terminationGracePeriodSeconds=600))
+        await api.pod_of("p", lambda pod: phase(pod) == "Running")
+        await api.delete("pods", "p")
+        await api.event("Killing")
+        await api.delete("pods", "p", gracePeriodSeconds=1)
+        found = await api.get("pods", "p")
+        assert (found["metadata"]["deletionGracePeriodSeconds"], phase(found)) == (1, "Running")
+        await api.delete("pods", "p", gracePeriodSeconds=0)
+        code, _ = await api.ask("GET", api.path("pods", "p"))
+        assert code == 404
 
     async def test_in_a_namespace_that_goes_nothing_new_is_made_and_what_holds_it_is_said(self, api: Asking):
         await api.create("configmaps", config_map("held", finalizers=["example.com/hold"]))

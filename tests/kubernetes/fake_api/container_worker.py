@@ -37,7 +37,6 @@ class ContainerWorker:
         self._oom = False
         self._pause = 0.0
         self._over = asyncio.Event()
-        self._limit: asyncio.Timeout | None = None
 
     @property
     def policy(self) -> str:
@@ -309,7 +308,10 @@ class ContainerWorker:
         self.signal(signal.SIGKILL)
 
     async def stop(self, grace: float) -> None:
-        """End it: by hook and signal, and after the grace by force."""
+        """End it: by hook and signal, and after the grace by force.
+
+        As on a real node, a shorter grace that is asked for while it ends does not count.
+        """
         self._stopping = True
         if self.running is None:
             if self._task:
@@ -317,24 +319,13 @@ class ContainerWorker:
             return
         self.pod.record("Killing", f"Stopping container {self.name}", container=self.name)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(grace, 0.05)) as self._limit:
+            async with asyncio.timeout(max(grace, 0.05)):
                 if hook := (self.container.get("lifecycle") or {}).get("preStop"):
                     await probe({**hook, "timeoutSeconds": 600}, self.container, self.running, 1.0)
                 self.signal(signal.SIGTERM)
                 await self._over.wait()
         self.signal(signal.SIGKILL)
         await self._over.wait()
-
-    def hurry(self, grace: float) -> None:
-        """Have less time to end than was said first."""
-        soon = asyncio.get_running_loop().time() + grace
-        if (
-            self._limit is not None
-            and not self._over.is_set()
-            and (when := self._limit.when()) is not None
-            and soon < when
-        ):
-            self._limit.reschedule(soon)
 
     async def aclose(self) -> None:
         """Kill what runs and remove its files."""

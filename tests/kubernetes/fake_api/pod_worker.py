@@ -52,8 +52,6 @@ class PodWorker:
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self._ending.set()
-            for container in self.containers.values():
-                container.hurry(self._grace())
         self._set_deadline()
 
     def gone(self) -> None:
