@@ -51,7 +51,6 @@ INSIDE = (
     Right(group="", resource="pods", verbs=("get", "create", "patch", "delete")),
     Right(group="", resource="pods/log", verbs=("get",)),
     Right(group="", resource="pods/exec", verbs=("get", "create")),
-    Right(group="", resource="pods/attach", verbs=("get", "create")),
     Right(group="", resource="pods/portforward", verbs=("get", "create")),
     Right(group="", resource="services", verbs=("list", "create", "patch")),
     Right(group="", resource="configmaps", verbs=("list", "create", "patch")),
