@@ -7,7 +7,7 @@ with it. Requests that change something are trial runs, which a server authorize
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
-from conductor.ports.engine import Place
+from conductor.ports.engine import Diagnosis, Place
 from tests.kubernetes.clusters import IMAGE, KUBECONFIG, TOOLS
 from tests.kubernetes.installed import Installed, http, installed
 
@@ -319,3 +319,25 @@ async def test_what_it_must_do_in_its_own_namespace_is_granted(ground: Ground) -
     }
     answers = {name: (await ask.by(ground.account, ground)).status_code for name, ask in asks.items()}
     assert all(httpx2.codes.is_success(code) for code in answers.values()), answers
+
+
+async def test_doctor_finds_that_all_is_well(installed: Installed) -> None:
+    found = await diagnosed(installed, role=installed.role)
+    assert {line.subject: (line.detail, line.remedy) for line in found if not line.ok} == {}
+    assert {"rights", "rights in a namespace", "secrets", "pod security"} <= {line.subject for line in found}
+
+
+async def test_doctor_names_the_right_that_is_missing(installed: Installed) -> None:
+    rights = next(line for line in await diagnosed(installed, role="admin") if line.subject == "rights")
+    assert not rights.ok
+    assert rights.detail == "missing: bind clusterroles.rbac.authorization.k8s.io"
+    assert "deploy/" in rights.remedy
+
+
+async def diagnosed(installed: Installed, *, role: str) -> Sequence[Diagnosis]:
+    site = Site(instance=installed.name, role=role, tools_image=TOOLS)
+    engine = KubernetesEngine(Connection(kubeconfig=installed.kubeconfig), site=site)
+    try:
+        return await engine.diagnose()
+    finally:
+        await engine.aclose()
