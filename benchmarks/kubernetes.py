@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
 from conductor.domain.stack import Job, Network, Service, Stack
 from conductor.domain.states import Phase
+from conductor.errors import ConductorError
 from conductor.ports.engine import Place
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,14 @@ class Load:
     engine: KubernetesEngine
     began: dict[str, float]
     ended: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    async def try_run(self, name: str) -> None:
+        """Run, and note what went wrong: a crowd that is too large is a figure too."""
+        try:
+            await self.run(name)
+        except ConductorError as error:
+            self.problems[error.message.rpartition(": ")[2]] += 1
 
     async def run(self, name: str) -> None:
         place = Place(namespace=f"conductor-{name}", run=name)
@@ -96,13 +105,13 @@ async def steady(load: Load, seconds: int) -> None:
     async with asyncio.TaskGroup() as runs:
         for number in range(RATE * seconds):
             await asyncio.sleep(max(0.0, begun + number / RATE - loop.time()))
-            runs.create_task(load.run(f"steady-{number}"))
+            runs.create_task(load.try_run(f"steady-{number}"))
 
 
 async def crowd(load: Load) -> None:
     async with asyncio.TaskGroup() as runs:
         for number in range(CROWD):
-            runs.create_task(load.run(f"crowd-{number}"))
+            runs.create_task(load.try_run(f"crowd-{number}"))
 
 
 def _measured(title: str, play) -> None:  # noqa: ANN001
@@ -135,20 +144,23 @@ async def _play(kubeconfig: Path, play) -> Load:  # noqa: ANN001
     return load
 
 
-def _tell(title: str, load: Load, figures: dict, engine: float, server: float, memory: int) -> None:  # type: ignore[type-arg]
-    waits = [figures["first_pods"][namespace] - began for namespace, began in load.began.items()]
+def _tell(title: str, load: Load, figures: dict, *, engine: float, server: float, memory_mb: int) -> None:  # type: ignore[type-arg]
+    made = figures["first_pods"]
+    waits = [made[namespace] - began for namespace, began in load.began.items() if namespace in made]
     asked = Counter[str]()
     for words, count in figures["asked"].items():
         asked[words.partition(" ")[0]] += count
-    runs = len(waits)
+    runs = len(load.began)
     writes = sum(asked[verb] for verb in WRITES) / (runs + 1)
     shares = statistics.quantiles(waits, n=100)
     print(
         f"{title:24}  {runs:4}  {shares[49] * 1000:5.0f} ms  {shares[98] * 1000:5.0f} ms  {writes:6.1f}  {asked['watch'] / runs:7.2f}"
-        f"  {engine / runs * 1000:7.1f} ms a run         {server / runs * 1000:7.1f} ms a run  {memory} MB",
+        f"  {engine / runs * 1000:7.1f} ms a run         {server / runs * 1000:7.1f} ms a run  {memory_mb} MB",
         flush=True,
     )
-    assert load.ended == runs + 1
+    for problem, count in load.problems.items():
+        print(f"{'':24}  {count} of them did not end: {problem}")
+    assert load.ended + load.problems.total() == runs + 1
 
 
 def _processor(before: resource.struct_rusage, after: resource.struct_rusage) -> float:
