@@ -16,7 +16,17 @@ import structlog
 Mask = Callable[[str], str]
 """Hides values of secrets in a text."""
 
-_LOUD_LIBRARIES = ("dbos", "sqlalchemy", "alembic", "aiosqlite", "asyncio", "aiohttp", "docker")
+_LOUD_LIBRARIES = (
+    "dbos",
+    "sqlalchemy",
+    "alembic",
+    "aiosqlite",
+    "asyncio",
+    "aiohttp",
+    "docker",
+    "httpx2",
+    "httpcore2",
+)
 _masks: list[Mask] = []
 
 

@@ -46,6 +46,14 @@ def test_nothing_is_said_by_default_below_a_warning():
     assert out.getvalue() == ""
 
 
+def test_requests_to_an_api_server_are_its_librarys_business():
+    out = io.StringIO()
+    telemetry.configure(level="info", stream=out)
+    for library in ("httpx2", "httpcore2.connection"):
+        logging.getLogger(library).info("GET https://10.96.0.1/api/v1/namespaces")
+    assert out.getvalue() == ""
+
+
 def test_values_are_hidden_wherever_they_stand_in_a_line():
     out = io.StringIO()
     telemetry.configure(level="debug", stream=out)
