@@ -127,9 +127,8 @@ def _measured(title: str, play) -> None:  # noqa: ANN001
             server.wait(30)
         figures = json.loads((Path(folder) / "figures.json").read_text())
     after, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    _tell(
-        title, load, figures, _processor(before, after), _processor(children, ended), after.ru_maxrss // 1024
-    )
+    shares = {"engine": _processor(before, after), "server": _processor(children, ended)}
+    _tell(title, load, figures, **shares, memory_mb=after.ru_maxrss // 1024)
 
 
 async def _play(kubeconfig: Path, play) -> Load:  # noqa: ANN001
