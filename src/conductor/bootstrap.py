@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from conductor.errors import ConductorError, ConflictError, StateError
 
 if TYPE_CHECKING:
-    from conductor.adapters.kubernetes.manifests.site import Site
+    from conductor.adapters.kubernetes.manifests.site import Addresses, Site
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
     from conductor.ports.secrets import Secrets
@@ -217,6 +217,29 @@ def _cluster(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
     return KubernetesEngine(connection, site=_site(settings), secrets=secrets), NoBuilder()
 
 
+async def serve_gate() -> None:
+    """Guard the addresses of a stack, as the environment describes them, until cancelled."""
+    from conductor.adapters.gate.server import serve
+
+    await serve()
+
+
+def _addresses(settings: Settings) -> Addresses | None:
+    from conductor.adapters.kubernetes.manifests.site import Addresses
+
+    if not settings.ingress_domain:
+        return None
+    return Addresses(
+        domain=settings.ingress_domain,
+        key=settings.gate_key.get_secret_value() if settings.gate_key else "",
+        scheme=settings.ingress_scheme,
+        ingress_class=settings.ingress_class,
+        gateway=settings.gateway,
+        namespaces=settings.ingress_namespaces,
+        image=settings.gate_image,
+    )
+
+
 def _site(settings: Settings) -> Site:
     from conductor.adapters.kubernetes.manifests.site import Site
 
@@ -231,6 +254,7 @@ def _site(settings: Settings) -> Site:
         tools_image=settings.tools_image,
         storage_class=settings.storage_class,
         volume_size=settings.volume_size,
+        addresses=_addresses(settings),
         default_limits={**usual.default_limits, **settings.limits},
         default_requests={**usual.default_requests, **settings.requests},
         quota={**usual.quota, **settings.quota},

@@ -23,7 +23,10 @@ from conductor.errors import ConfigurationError, Problem
 PREFIX = "CONDUCTOR_"
 _INSTANCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_GATEWAY = re.compile(rf"{_OBJECT.pattern}/{_OBJECT.pattern}")
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|K|M|G|T|Ki|Mi|Gi|Ti)?")
+SHORTEST_KEY = 32
 _EGRESS = ("allow", "cluster", "deny")
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -145,7 +148,33 @@ class Settings(BaseSettings):
     )
     ingress_domain: str = Field(
         default="",
-        description="Domain under which services of kept stacks get addresses of their own; empty for none.",
+        description="Domain under which services of kept stacks get addresses of their own, such as `stacks.example.org`; all names "
+        "below it lead to the ingress. Empty for none.",
+    )
+    ingress_scheme: Literal["http", "https"] = Field(
+        default="https",
+        description="How visitors reach the ingress. Its certificate is the ingress's own business.",
+    )
+    ingress_class: str = Field(
+        default="", description="IngressClass of the addresses; the cluster's default where empty."
+    )
+    ingress_namespaces: Words = Field(
+        default=(),
+        description="Namespaces of the ingress controller or gateway, with commas between them: they reach the gates of stacks and "
+        "nothing else. Without it those of `CONDUCTOR_CALLERS`.",
+    )
+    gateway: str = Field(
+        default="",
+        description="Gateway that addresses are attached to, as `namespace/name`: HTTPRoutes are made then instead of Ingresses.",
+    )
+    gate_image: str = Field(
+        default="docker.io/w3evolutionsllc/conductor:latest",
+        description="Image of Conductor, which also guards the addresses of a stack; `deploy/image/` makes it.",
+    )
+    gate_key: SecretStr | None = Field(
+        default=None,
+        description="What the token of each stack's addresses is worked out from, 32 characters or more; without it no address is "
+        "made. `openssl rand -hex 32` makes one.",
     )
     git_host: str = Field(
         default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
@@ -185,7 +214,7 @@ class Settings(BaseSettings):
                 f"use {', '.join(_EGRESS)}, or networks with commas between them: {error}"
             ) from None
 
-    @field_validator("callers", "dns_namespaces", "pull_secrets", mode="before")
+    @field_validator("callers", "dns_namespaces", "ingress_namespaces", "pull_secrets", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         words = _split(value) if isinstance(value, str) else value
@@ -202,6 +231,28 @@ class Settings(BaseSettings):
         if wrong := [f"{name}{sign}{size}" for name, sign, size in pairs if not _QUANTITY.fullmatch(size)]:
             raise ValueError(f"{wrong[0]!r} is no NAME=QUANTITY; put commas between several")
         return {name.strip(): size.strip() for name, _, size in pairs}
+
+    @field_validator("ingress_domain", mode="after")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        domain = value.lower().strip(".")
+        if domain and not _DOMAIN.fullmatch(domain):
+            raise ValueError("write a name such as stacks.example.org, without scheme and port")
+        return domain
+
+    @field_validator("gateway", mode="after")
+    @classmethod
+    def _gateway(cls, value: str) -> str:
+        if value and not _GATEWAY.fullmatch(value):
+            raise ValueError("write it as namespace/name")
+        return value
+
+    @field_validator("gate_key", mode="after")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"it has {SHORTEST_KEY} characters or more: `openssl rand -hex 32` makes one")
+        return value
 
     @field_validator("volume_size", mode="after")
     @classmethod

@@ -12,6 +12,7 @@ _DURATION = re.compile(r"(?:\d+[smhdw])+")
 _PART = re.compile(r"(\d+)([smhdw])")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUBLISH = re.compile(r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<port>\d+)(?:=(?P<host>\d+))?")
+_ADDRESSED = re.compile(r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(?::(?P<port>\d{1,5}))?")
 LAST_PORT = 65535
 LONGEST = timedelta(days=366)
 
@@ -70,6 +71,19 @@ def published(text: str) -> str:
     """
     service_port(text)
     return text
+
+
+def addressed(text: str) -> tuple[str, int | None]:
+    """Take SERVICE[:PORT] apart; no port is the service's first.
+
+    >>> addressed("backend"), addressed("backend:3001")
+    (('backend', None), ('backend', 3001))
+    """
+    match = _ADDRESSED.fullmatch(text)
+    port = int(match["port"]) if match and match["port"] else None
+    if match is None or (port is not None and not 1 <= port <= LAST_PORT):
+        raise typer.BadParameter(f"{text!r} is no service with an address: write SERVICE or SERVICE:PORT.")
+    return match["service"], port
 
 
 def service_port(text: str) -> tuple[str, int, int | None]:

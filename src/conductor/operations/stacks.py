@@ -25,7 +25,7 @@ from conductor.errors import (
     UnreachableError,
     UsageError,
 )
-from conductor.ports.engine import ExecResult, Place
+from conductor.ports.engine import Address, ExecResult, Place
 from conductor.ports.world import World
 from conductor.steps.room import remove_stack
 from conductor.steps.ticking import ticking
@@ -161,6 +161,13 @@ async def open_port(
     opened(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
         await server.serve_forever()
+
+
+async def open_address(world: World, name: str, service: str, *, port: int | None = None) -> Address:
+    """Give a service an address of its own, closed to who has no token; without `port` that of its first one."""
+    info, lease = await _leased(world, name)
+    stack = _blueprint(world, lease).stack
+    return await world.engine.address_of(_place(world, info), stack, service, port=port)
 
 
 async def extend(world: World, name: str, *, by: timedelta) -> Lease:

@@ -14,7 +14,7 @@ exceptions. What an engine cannot do is said by `unsupported` before anything st
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -48,6 +48,21 @@ class ExecResult:
     exit_code: int
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where visitors find a service of a stack. Nobody is let in there without the token."""
+
+    url: str
+    """Without the token: it may be shown to anybody."""
+    token: str = field(repr=False)
+    """Of all addresses of the stack."""
+
+    @property
+    def opening(self) -> str:
+        """The address that opens it: a browser keeps the token, and is led to `url`."""
+        return f"{self.url}?token={self.token}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,6 +173,15 @@ class Engine(Renderer, Protocol):
 
     async def url_of(self, place: Place, service: str, port: int) -> str:
         """Return `host:port` under which this machine reaches a port of a running service. NotFoundError where it cannot."""
+        ...
+
+    async def address_of(
+        self, place: Place, stack: Stack, service: str, *, port: int | None = None
+    ) -> Address:
+        """Give a service of the stack an address of its own, closed to who has no token; without `port` its first one's.
+
+        The same each time. RefusedError where the engine has no addresses, NotFoundError where the stack declares no such port.
+        """
         ...
 
     async def sleep(self, place: Place) -> None:

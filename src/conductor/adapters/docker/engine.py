@@ -29,8 +29,8 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
-from conductor.errors import NotFoundError
-from conductor.ports.engine import Diagnosis, ExecResult, Place
+from conductor.errors import NotFoundError, RefusedError
+from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
 
 
@@ -173,6 +173,16 @@ class DockerEngine:
         raise NotFoundError(
             f"port {port} of {service} cannot be reached from this machine",
             remedy=f"Start the run with --publish {service}:{port}.",
+        )
+
+    async def address_of(
+        self, place: Place, stack: Stack, service: str, *, port: int | None = None
+    ) -> Address:
+        """Refuse it: there is no ingress beside this engine."""
+        del stack, port
+        raise RefusedError(
+            f"services on the engine {self.name} have no addresses of their own",
+            remedy=f"`conductor stacks open {place.run} {service}:PORT` opens a port on this machine.",
         )
 
     @once_more

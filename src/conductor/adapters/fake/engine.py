@@ -27,9 +27,9 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import Phase, States
-from conductor.errors import NotFoundError, UnreachableError
+from conductor.errors import NotFoundError, RefusedError, UnreachableError
 from conductor.ports.clock import Clock
-from conductor.ports.engine import Diagnosis, ExecResult, Place
+from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 
 TICK = timedelta(milliseconds=50)
 """How often a watcher looks."""
@@ -258,6 +258,16 @@ class FakeEngine:
                 f"port {port} of {service} cannot be reached", remedy="Name one that it opens."
             )
         return f"127.0.0.1:{FIRST_PORT + port % FIRST_PORT}"
+
+    async def address_of(
+        self, place: Place, stack: Stack, service: str, *, port: int | None = None
+    ) -> Address:
+        """Refuse it: there is no ingress beside this engine."""
+        del stack, port
+        raise RefusedError(
+            f"services on the engine {self.name} have no addresses of their own",
+            remedy=f"`conductor stacks open {place.run} {service}:PORT` opens a port on this machine.",
+        )
 
     async def sleep(self, place: Place) -> None:
         """Stop what runs, and remember that it sleeps."""

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from conductor.adapters.kubernetes import (
+    addresses,
     archives,
     diagnosis,
     execution,
@@ -34,7 +35,7 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
-from conductor.ports.engine import Diagnosis, ExecResult, Place
+from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
 
 
@@ -153,6 +154,14 @@ class KubernetesEngine(KubernetesRenderer):
 
         return await self._forwards.address(client, (place.namespace, service, port), find)
 
+    async def address_of(
+        self, place: Place, stack: Stack, service: str, *, port: int | None = None
+    ) -> Address:
+        """Lead the ingress to the service through the stack's gate, which is made if it is not there."""
+        return await addresses.open_address(
+            await self._client(), place, stack, self.site, service=service, port=port
+        )
+
     async def sleep(self, place: Place) -> None:
         """Stop all that is not finished, and remember that it sleeps."""
         await sleeping.sleep(await self._client(), self._sight, place.namespace)
@@ -183,6 +192,8 @@ class KubernetesEngine(KubernetesRenderer):
         if all(line.ok for line in found if line.subject in ("cluster", "rights")):
             client = await self._client()
             found += [line async for line in trials.try_out(self, client, self.site)]
+        if line := addresses.diagnosis(self.site):
+            found.append(line)
         return found
 
     async def aclose(self) -> None:

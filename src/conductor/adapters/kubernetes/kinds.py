@@ -55,6 +55,7 @@ REPLICA_SET = Kind("ReplicaSet", "apps/v1", "replicasets")
 JOB = Kind("Job", "batch/v1", "jobs")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 INGRESS = Kind("Ingress", "networking.k8s.io/v1", "ingresses")
+HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
 STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 ROLE_BINDING = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings")
 ACCESS_REVIEW = Kind(
@@ -65,7 +66,7 @@ _BY_NAME = {
     kind.name: kind
     for kind in (
         NAMESPACE, POD, SERVICE, CONFIG_MAP, SECRET, EVENT, CLAIM, QUOTA, LIMIT_RANGE, SERVICE_ACCOUNT, NODE, DEPLOYMENT,
-        STATEFUL_SET, REPLICA_SET, JOB, NETWORK_POLICY, INGRESS, STORAGE_CLASS, ROLE_BINDING, ACCESS_REVIEW,
+        STATEFUL_SET, REPLICA_SET, JOB, NETWORK_POLICY, INGRESS, HTTP_ROUTE, STORAGE_CLASS, ROLE_BINDING, ACCESS_REVIEW,
     )
 }  # fmt: skip
 

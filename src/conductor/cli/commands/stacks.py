@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conductor.cli.arguments import duration, moment, service_port, span_until
+from conductor.cli.arguments import addressed, duration, moment, service_port, span_until
 from conductor.cli.commands.options import AsJson, Follow, NamedRun
 from conductor.cli.session import reading
 
@@ -107,18 +108,49 @@ def open_(
     port: Annotated[
         str, typer.Argument(metavar="SERVICE:PORT[=HOSTPORT]", help="Which port, and as which one here.")
     ],
+    address: Annotated[
+        bool,
+        typer.Option(
+            "--address",
+            help="Give SERVICE[:PORT] an address under the cluster's domain instead, closed to who has no token.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Open a service's port on 127.0.0.1 until Ctrl-C."""
+    """Open a service's port on 127.0.0.1 until Ctrl-C; or give it an address."""
     from conductor.operations import stacks
 
+    if address:
+        _open_address(context, name, port, as_json=as_json)
+        return
     service, target, local = service_port(port)
 
     def opened(address: str) -> None:
-        sys.stdout.write(f"{service}:{target} is at {address} until Ctrl-C\n")
+        if as_json:
+            sys.stdout.write(json.dumps({"service": service, "port": target, "address": address}) + "\n")
+        else:
+            sys.stdout.write(f"{service}:{target} is at {address} until Ctrl-C\n")
         sys.stdout.flush()
 
     async def work(app: App) -> None:
         await stacks.open_port(app.world, name, service, target, local_port=local or 0, opened=opened)
+
+    reading(context, work)
+
+
+def _open_address(context: typer.Context, name: str, wanted: str, *, as_json: bool) -> None:
+    from conductor.cli.output import print_json
+    from conductor.operations import stacks
+
+    service, port = addressed(wanted)
+
+    async def work(app: App) -> None:
+        made = await stacks.open_address(app.world, name, service, port=port)
+        if as_json:
+            print_json({"service": service, "url": made.url, "token": made.token, "opening": made.opening})
+            return
+        sys.stdout.write(f"{wanted} is at {made.url} for who has the stack's token\n")
+        sys.stdout.write(f"this address opens it: {made.opening}\n")
 
     reading(context, work)
 

@@ -64,19 +64,20 @@ def policies(stack: Stack, site: Site) -> Iterator[tuple[str, Manifest]]:
 
     What two of them allow adds up. A pod on no network reaches nothing, not even a name server.
     """
-    named = [_in_namespace(caller) for caller in site.callers]
+    named = [namespace_peer(caller) for caller in site.callers]
     callers: list[Manifest] = [{"from": named}] if named else []
     yield "namespace", _policy({}, callers, [])
     for network in stack.networks:
         leave = [] if network.internal else _outward(site)
         ingress: list[Manifest] = [{"from": [{"podSelector": _members(network)}]}]
-        egress: list[Manifest] = [{"to": [{"podSelector": _members(network)}]}, _name_servers(site), *leave]
+        egress: list[Manifest] = [{"to": [{"podSelector": _members(network)}]}, name_servers(site), *leave]
         yield f"network-{kube_name(network.name)}", _policy(_members(network), ingress, egress)
 
 
-def _name_servers(site: Site) -> Manifest:
+def name_servers(site: Site) -> Manifest:
+    """Let pods ask for names."""
     return {
-        "to": [*(_in_namespace(name) for name in site.name_servers), {"ipBlock": {"cidr": _LOCAL_CACHE}}],
+        "to": [*(namespace_peer(name) for name in site.name_servers), {"ipBlock": {"cidr": _LOCAL_CACHE}}],
         "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
     }
 
@@ -95,7 +96,8 @@ def _outward(site: Site) -> list[Manifest]:
             return [{"to": [{"ipBlock": {"cidr": cidr}} for cidr in networks]}] if networks else []
 
 
-def _in_namespace(name: str) -> Manifest:
+def namespace_peer(name: str) -> Manifest:
+    """Mean all pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 

@@ -17,6 +17,25 @@ Egress = Literal["allow", "cluster", "deny"] | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Addresses:
+    """How services of stacks get addresses of their own."""
+
+    domain: str
+    key: str = field(default="", repr=False)
+    """What the tokens of stacks are worked out from; without it there are no addresses."""
+    scheme: Literal["http", "https"] = "https"
+    """How visitors reach the ingress."""
+    ingress_class: str = ""
+    """The cluster's default, where empty."""
+    gateway: str = ""
+    """`namespace/name` of a Gateway: addresses are HTTPRoutes then."""
+    namespaces: tuple[str, ...] = ()
+    """The ingress's: they reach the gates and nothing else. The site's callers, where empty."""
+    image: str = "docker.io/w3evolutionsllc/conductor:latest"
+    """Conductor's own, which is the gate too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
     """`instance` keeps two Conductors on one cluster apart."""
 
@@ -57,5 +76,7 @@ class Site:
             "services.nodeports": "0",
         }
     )
+    addresses: Addresses | None = None
+    """None where services have none."""
     volume_size: str = "1Gi"
     """What a named volume asks for: Compose files do not say."""
