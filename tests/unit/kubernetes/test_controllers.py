@@ -50,6 +50,14 @@ def test_a_service_that_failed_starts_again_as_often_as_the_file_says_and_nought
     assert made["spec"]["backoffLimit"] == limit
 
 
+@pytest.mark.parametrize(("attempts", "policy"), [(3, "Never"), (None, "OnFailure")])
+def test_each_of_a_number_of_tries_is_a_pod_of_its_own_so_that_the_last_exit_code_stays(
+    attempts: int | None, policy: str
+):
+    spec = keeper(replace(A, restart=Restart.ON_FAILURE, restart_attempts=attempts))["spec"]
+    assert spec["template"]["spec"]["restartPolicy"] == policy
+
+
 def test_the_failure_of_one_replica_leaves_the_others_running():
     spec = keeper(replace(A, replicas=3))["spec"]
     assert (spec["completionMode"], spec["parallelism"], spec["completions"]) == ("Indexed", 3, 3)

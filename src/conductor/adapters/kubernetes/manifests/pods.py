@@ -22,7 +22,7 @@ from conductor.adapters.kubernetes.manifests.volumes import Piece, pieces
 from conductor.domain.stack import Restart, Service
 
 TRIES = 100
-"""How often a Job whose service says `restart: on-failure` without a number starts again; Conductor gives up earlier."""
+"""How often a service that says `restart: on-failure` without a number starts again in its pod; Conductor gives up earlier."""
 LABEL_GROUP = "conductor.dev/together"
 _NODES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm", "i386": "386"}
 """Docker's other words for machines."""
@@ -62,17 +62,18 @@ def _stateful_set(layout: Layout, service: Service, labels: Mapping[str, str]) -
 def _service_job(layout: Layout, service: Service, labels: Mapping[str, str]) -> Manifest:
     """Make a Job: its pods end when the service ends. One that the cluster takes away is made again; only its own exit counts.
 
-    Several replicas end on their own: each is an index, and the failure of one leaves the others running.
+    Several replicas end on their own: each is an index, and the failure of one leaves the others running. One with a number of tries
+    gets a pod for each: a Job that restarts within a pod deletes that at its limit, and the last exit code with it.
     """
     spec: Manifest = {"parallelism": service.replicas, "completions": max(1, service.replicas)}
+    is_single = service.replicas <= 1
     tries = (service.restart_attempts or TRIES) if service.restart is Restart.ON_FAILURE else 0
-    if tries and service.replicas <= 1:
+    if tries and is_single and not service.restart_attempts:
         spec["backoffLimit"] = tries
         spec["template"] = template(layout, service, labels, restart="OnFailure")
         return {"apiVersion": "batch/v1", "kind": "Job", "spec": spec}
-    limit = "backoffLimit" if service.replicas <= 1 else "backoffLimitPerIndex"
-    spec |= {"completionMode": "Indexed"} if service.replicas > 1 else {}
-    spec[limit] = tries
+    spec |= {} if is_single else {"completionMode": "Indexed"}
+    spec["backoffLimit" if is_single else "backoffLimitPerIndex"] = tries
     spec["podFailurePolicy"] = {"rules": [{"action": "Ignore", "onPodConditions": [_taken_away()]}]}
     spec["template"] = template(layout, service, labels, restart="Never")
     return {"apiVersion": "batch/v1", "kind": "Job", "spec": spec}
