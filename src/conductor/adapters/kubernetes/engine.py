@@ -180,7 +180,7 @@ class KubernetesEngine(KubernetesRenderer):
 
     async def delete_namespace(self, namespace: str) -> int:
         """Remove a namespace, and return once it is gone."""
-        count = await namespaces.delete(await self._client(), self._sight, namespace)
+        count = await namespaces.delete(await self._client(), self._sight, namespace, role=self.site.role)
         self._applying.forget(namespace)
         self._collection.forget(namespace)
         await self._forwards.forget(namespace)

@@ -10,13 +10,15 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
-from conductor.adapters.kubernetes import leases
+from conductor.adapters.kubernetes import leases, rights
 from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SERVICE, Manifest
 from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
 from conductor.adapters.kubernetes.pod_status import condition
+from conductor.adapters.kubernetes.problems import ForbiddenError
 from conductor.adapters.kubernetes.sight import KEEPERS, Sight
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.errors import ConflictError, NotFoundError
@@ -84,15 +86,20 @@ async def list_all(client: Client, sight: Sight) -> Sequence[NamespaceInfo]:
     ]
 
 
-async def delete(client: Client, sight: Sight, namespace: str) -> int:
+async def delete(client: Client, sight: Sight, namespace: str, *, role: str = "") -> int:
     """Remove a namespace with all that is in it; return once it is gone, with how many things went.
+
+    With `role` the account has its rights from a binding in there, which goes at any moment once the end has begun: so they are taken
+    before, where whoever made the namespace died too early for it, and what they are needed for comes first.
 
     ConflictError naming what holds it, where something still does after `PATIENCE`.
     """
     found = await client.find(NAMESPACE, namespace)
     if found is None or not is_of(sight, found):
         return 0
-    count = 1 + await _count(client, sight, namespace)
+    count = 1
+    if not (role and found["metadata"].get("deletionTimestamp")):
+        count += await _clear(client, sight, namespace, role)
     await client.delete(NAMESPACE, namespace, uid=found["metadata"]["uid"], propagation="Foreground")
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -100,7 +107,8 @@ async def delete(client: Client, sight: Sight, namespace: str) -> int:
     while (left := await client.find(NAMESPACE, namespace)) is not None:
         if left["metadata"]["uid"] != found["metadata"]["uid"]:
             break
-        await _hurry(client, namespace, hurried)
+        with suppress(*((ForbiddenError,) if role else ())):
+            await _hurry(client, namespace, hurried)
         waited = timedelta(seconds=loop.time() - begun)
         if waited > PATIENCE or (waited > HELD and _holders(left)):
             raise _stuck(namespace, left, waited)
@@ -112,6 +120,16 @@ def is_of(sight: Sight, namespace: Manifest) -> bool:
     """Tell whether a namespace bears this instance's labels."""
     labels = namespace["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in sight.labels.items())
+
+
+async def _clear(client: Client, sight: Sight, namespace: str, role: str) -> int:
+    """Let go of all pods, so that nothing of Conductor's holds them; return how many things there are."""
+    if role:
+        await rights.take(client, namespace, role, sight.labels)
+    for pod in (await client.list(POD, namespace)).items:
+        if FINALIZER in (pod["metadata"].get("finalizers") or ()):
+            await release(client, pod)
+    return await _count(client, sight, namespace)
 
 
 async def _count(client: Client, sight: Sight, namespace: str) -> int:
