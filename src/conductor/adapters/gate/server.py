@@ -36,6 +36,7 @@ _OWN = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_GOODBYE_SECONDS = 1
 _silent = logging.getLogger(f"{__name__}.silent")
 _silent.disabled = True  # aiohttp writes what it could not read, which may be an address
 
@@ -118,10 +119,10 @@ async def opened(settings: GateSettings) -> AsyncIterator[int]:
     async with client() as session:
         gate = Gate(lock, settings.routes, session)
         server = web.Server(gate.answer, access_log=None, logger=_silent)
-        runner = web.ServerRunner(server)
+        runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, settings.address or None, settings.listen, shutdown_timeout=1)
+            site = web.TCPSite(runner, settings.address or None, settings.listen)
             await _start(site, settings.listen)
             yield int(runner.addresses[0][1])
         finally:

@@ -18,7 +18,7 @@ from conductor.domain.stack import Stack
 from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Address, Diagnosis, Place
 
-_SET = "CONDUCTOR_INGRESS_DOMAIN and CONDUCTOR_GATE_KEY turn them on; `conductor stacks open RUN SERVICE:PORT` opens a port on this machine."
+_SET = "CONDUCTOR_INGRESS_DOMAIN and CONDUCTOR_GATE_KEY turn them on; `conductor stacks open RUN SERVICE:PORT` opens a port here."
 _NO_KEY = "Set CONDUCTOR_GATE_KEY to 32 random characters or more, the same for every process of this Conductor: `openssl rand -hex 32`."
 _NO_CALLERS = "Name the namespace of the ingress controller or gateway with CONDUCTOR_INGRESS_NAMESPACES."
 
