@@ -321,6 +321,25 @@ async def test_what_it_must_do_in_its_own_namespace_is_granted(ground: Ground) -
     assert all(httpx2.codes.is_success(code) for code in answers.values()), answers
 
 
+async def test_a_namespace_is_removed_whose_maker_died_before_it_took_its_rights(
+    installed: Installed,
+) -> None:
+    name = f"{installed.name}-{uuid4().hex[:8]}"
+    now = datetime.now(UTC)
+    lease = Lease(namespace=name, run=name, repository="", created_at=now, expires_at=now)
+    maker = KubernetesEngine(Connection(kubeconfig=KUBECONFIG), site=Site(instance=installed.name))
+    site = Site(instance=installed.name, role=installed.role)
+    sweeper = KubernetesEngine(Connection(kubeconfig=installed.kubeconfig), site=site)
+    try:
+        await maker.create_namespace(Place(namespace=name, run=name), lease)
+        assert await sweeper.delete_namespace(name) > 0
+        assert name not in [space.name for space in await maker.namespaces()]
+    finally:
+        await maker.delete_namespace(name)
+        await maker.aclose()
+        await sweeper.aclose()
+
+
 async def test_doctor_finds_that_all_is_well(installed: Installed) -> None:
     found = await diagnosed(installed, role=installed.role)
     assert {line.subject: (line.detail, line.remedy) for line in found if not line.ok} == {}
