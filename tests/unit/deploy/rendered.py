@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,7 @@ class NotRenderedError(Exception):
 
 def kustomize(folder: Path) -> list[Manifest]:
     """Build a kustomization."""
-    made = subprocess.run(
-        [KUBECTL, "kustomize", folder], check=True, capture_output=True, text=True, timeout=60
-    )
-    return [thing for thing in yaml.safe_load_all(made.stdout) if thing]
+    return [thing for thing in yaml.safe_load_all(_built(folder)) if thing]
 
 
 def helm(*files: str, namespace: str = "conductor", **values: Any) -> list[Manifest]:
@@ -44,15 +42,24 @@ def helm(*files: str, namespace: str = "conductor", **values: Any) -> list[Manif
     given: dict[str, Any] = {}
     for file in files:
         given |= yaml.safe_load((CHART / file).read_text())
-    asked = json.dumps([str(CHART), given | values, namespace])
-    made = subprocess.run(
-        [sys.executable, "-c", _RENDER, asked], check=False, capture_output=True, text=True, timeout=60
-    )
-    if made.returncode:
-        raise NotRenderedError(made.stderr)
-    documents = json.loads(made.stdout).values()
+    documents = json.loads(_rendered(json.dumps([str(CHART), given | values, namespace]))).values()
     things = [thing for text in documents for thing in yaml.safe_load_all(text) if thing]
     return sorted(things, key=lambda thing: bool(thing["kind"] != "Namespace"))  # as Helm installs them
+
+
+@cache
+def _built(folder: Path) -> str:
+    command = [KUBECTL, "kustomize", folder]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@cache
+def _rendered(asked: str) -> str:
+    command = [sys.executable, "-c", _RENDER, asked]
+    made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    if made.returncode:
+        raise NotRenderedError(made.stderr)
+    return made.stdout
 
 
 def by_name(things: Sequence[Manifest]) -> Mapping[tuple[str, str, str], Manifest]:
