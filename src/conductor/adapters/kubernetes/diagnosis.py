@@ -63,6 +63,8 @@ INSIDE = (
     Right(group="apps", resource="statefulsets", verbs=("create", "patch")),
     Right(group="batch", resource="jobs", verbs=("get", "create", "patch")),
     Right(group="networking.k8s.io", resource="networkpolicies", verbs=("create", "patch")),
+    Right(group="networking.k8s.io", resource="ingresses", verbs=("create", "patch")),
+    Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("create", "patch")),
 )
 """What is written in the namespaces of runs. An account may have it there alone (`Site.role`)."""
 FORBIDDEN = (
