@@ -1,11 +1,11 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [kubernetes [--long]] [shop]`."""
+"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [kubernetes [--long]] [kubernetes_run] [shop]`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-ALL = ("cli", "compose", "kubernetes", "shop")
+ALL = ("cli", "compose", "kubernetes", "kubernetes_run", "shop")
 
 
 def main(names: list[str]) -> None:

@@ -44,7 +44,7 @@ class Ended:
 
     @property
     def namespace(self) -> str:
-        return next(e["subject"] for e in self.events if e.get("kind") == "lease.changed")
+        return str(next(e["subject"] for e in self.events if e["kind"] == "lease.changed"))
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def times(view: RunView) -> Mapping[tuple[str, str], tuple[object, object]]:
 
 def test_a_run_killed_after_each_step_ends_with_the_verdict_that_it_would_have_had(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     folder = str(repository("one-shot", tmp_path))
     whole = cluster.run(folder, "--no-cleanup")
     assert whole.outcome["verdict"] == "passed", whole.outcome

@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 PLURALS = {
     "Namespace": "namespaces", "LimitRange": "limitranges", "ResourceQuota": "resourcequotas", "NetworkPolicy": "networkpolicies",
     "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "ConfigMap": "configmaps", "Job": "jobs",
-    "Deployment": "deployments", "StatefulSet": "statefulsets",
+    "Deployment": "deployments", "StatefulSet": "statefulsets", "ServiceAccount": "serviceaccounts",
 }  # fmt: skip
 
 
