@@ -36,6 +36,7 @@ from conductor.domain.masking import Masker
 from conductor.domain.stack import (
     BindMount,
     FileMount,
+    Hook,
     Job,
     Network,
     Resources,
@@ -54,6 +55,7 @@ from conductor.ports.engine import PARTIAL_ENTRY, Place
 
 pytestmark = pytest.mark.engine
 SHORT = timedelta(seconds=0.1)
+SECRET_URL = SecretText(parts=("x://", "TOKEN", "@y"))
 
 
 class KnownSecrets:
@@ -506,3 +508,41 @@ async def test_an_entrypoint_of_its_own_leaves_the_images_command_out(
 ):
     job = Service(name="tests", image=subject.image, entrypoint=entrypoint, command=command)
     assert await run_job(subject, job) == said
+
+
+async def test_a_service_has_started_once_its_commands_after_the_start_are_over(subject: DockerSubject):
+    slow = Hook(command=("sh", "-c", "sleep 0.5; echo $URL >/tmp/said"), environment={"URL": SECRET_URL})
+    root = Hook(command=("sh", "-c", "cat /tmp/said; pwd; exit 0"), user="0", working_dir="/etc")
+    await raise_(subject, replace(subject.stays("web"), post_start=(slow, root)))
+    await at_last(subject, running("web"))
+    read = await subject.engine.exec(subject.place, "web", ["cat", "/tmp/said"])
+    assert read.stdout == b"x://t0ps3cret@y\n"
+
+
+async def test_a_command_after_the_start_that_fails_says_what_it_said_without_its_secret(
+    subject: DockerSubject,
+):
+    fails = Hook(command=("sh", "-c", "echo not at $URL; exit 4"), environment={"URL": SECRET_URL})
+    never = Hook(command=("touch", "/tmp/never"))
+    await raise_(subject, replace(subject.stays("web"), post_start=(fails, never)))
+    state = (await subject.engine.states(subject.place))["web"]
+    assert (state.reason, state.fault) == (Reason.ERROR, Fault.REPOSITORY)
+    assert "post_start: `sh` exited with 4: not at x://" in state.message
+    assert "t0ps3cret" not in state.message
+    assert (await subject.engine.exec(subject.place, "web", ["test", "-e", "/tmp/never"])).exit_code == 1
+
+
+async def test_commands_before_the_stop_are_over_before_its_signal(subject: DockerSubject):
+    web = subject.does("web", "trap 'cat /tmp/said; echo ended; exit 0' TERM; while :; do sleep 0.1; done")
+    drain = Hook(command=("sh", "-c", "sleep 0.3; echo drained >/tmp/said"))
+    await raise_(subject, replace(web, pre_stop=(drain, Hook(command=("false",)))))
+    await at_last(subject, running("web"))
+    await subject.engine.stop(subject.place, "web", grace=timedelta(seconds=10))
+    await at_last(subject, ended("web"))
+    assert texts(await all_of(subject.engine.logs(subject.place, "web"))) == ["drained", "ended"]
+
+
+async def test_a_secret_of_a_command_after_the_start_that_has_no_value_is_a_state(subject: DockerSubject):
+    hook = Hook(command=("true",), environment={"A": SecretText(parts=("", "MISSING", ""))})
+    await raise_(subject, replace(subject.stays("web"), post_start=(hook,)))
+    assert (await subject.engine.states(subject.place))["web"].reason is Reason.SECRET_MISSING

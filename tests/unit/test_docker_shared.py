@@ -9,7 +9,7 @@ from conductor.adapters.docker.containers.convert import container
 from conductor.adapters.docker.containers.facts import EngineFacts, ImageFacts
 from conductor.adapters.docker.containers.unsupported import unsupported
 from conductor.adapters.docker.containers.wording import for_people
-from conductor.domain.stack import Hook, Resources, Service, SharedMounts, Stack, TmpfsMount
+from conductor.domain.stack import Hook, Resources, SecretText, Service, SharedMounts, Stack, TmpfsMount
 from conductor.ports.engine import Place
 
 PLACE = Place(namespace="conductor-a", run="a")
@@ -64,7 +64,8 @@ def test_further_options_of_memory_are_told():
     assert tmpfs(TmpfsMount(target="/x", size_bytes=5, options=("uid=1", "exec"))) == "size=5,uid=1,exec"
 
 
-def test_hooks_are_refused_before_anything_starts():
-    web = Service(name="web", image="web", post_start=(Hook(command=("x",)),))
+def test_a_secret_before_a_stop_is_refused_since_whoever_stops_has_none_at_hand():
+    hook = Hook(command=("x",), environment={"URL": SecretText(parts=("", "TOKEN", ""))})
+    web = Service(name="web", image="web", post_start=(hook,), pre_stop=(hook,))
     refused = unsupported(Stack(name="s", services=(web,)), (), facts=EngineFacts())
-    assert [entry.path for entry in refused] == ["services.web.post_start"]
+    assert [entry.path for entry in refused] == ["services.web.pre_stop"]

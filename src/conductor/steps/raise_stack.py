@@ -93,16 +93,8 @@ class _Rising:
         for service in self.blueprint.stack.services:
             if service.name in self.starting or not startable(service, states, stack=self.blueprint.stack):
                 continue
-            if not self._hooks_are_done(service):
-                continue
             if (ready := self._with_image(service)) is not None:
                 self.starting[service.name] = self._task(self._start(ready))
-
-    def _hooks_are_done(self, service: Service) -> bool:
-        """Tell whether what it depends on has done all that it does after its start: only then has that started, for Compose."""
-        needed = {dependency.service for dependency in service.depends_on}
-        hooked = [one.name for one in self.blueprint.stack.services if one.post_start and one.name in needed]
-        return all(name in self.starting and self.starting[name].done() for name in hooked)
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

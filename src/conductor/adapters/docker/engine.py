@@ -232,3 +232,4 @@ class DockerEngine:
             client=client, place=place, stack=stack, service=service, kind=kind, instance=access.instance,
             facts=access.facts, marks=access.marks, secrets=self._secrets, networks=access.networks,
         ).carry_out()  # fmt: skip
+        access.sight.wake(place.namespace)  # what was noted of it is no event of the engine

@@ -41,7 +41,11 @@ async def execute(
 ) -> ExecResult:
     """Run a command and return its exit code and what it wrote. Raises `NotFoundError` where the container does not run."""
     with reaching(f"running {command[0] if command else 'nothing'} in {container}"):
-        more: dict[str, Any] = {"user": user, "environment": dict(environment or {}) or None, "workdir": working_dir or None}
+        more: dict[str, Any] = {
+            "user": user,
+            "environment": dict(environment or {}) or None,
+            "workdir": working_dir or None,
+        }
         made = await prepare(client, container, command, stdin=bool(stdin), **more)
         output: dict[int, bytearray] = {STDOUT: bytearray(), STDERR: bytearray()}
         try:

@@ -219,6 +219,7 @@ class Placement:
     def _secret_names(self) -> list[str]:
         texts = [
             *self.service.environment.values(),
+            *(value for hook in self.service.post_start for value in hook.environment.values()),
             *(getattr(m, "content", None) for m in self.service.mounts),
         ]
         in_texts = [name for text in texts if isinstance(text, SecretText) for name in text.names]

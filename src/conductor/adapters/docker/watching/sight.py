@@ -163,9 +163,10 @@ class Sight:
         code = event.get("Actor", {}).get("Attributes", {}).get("exitCode")
         if event.get("Action") == "die" and code is not None:
             self._exits[event["Actor"]["ID"]] = int(code)
-        self._wake(namespace)
+        self.wake(namespace)
 
-    def _wake(self, namespace: str, *, inspect: bool = True) -> None:
+    def wake(self, namespace: str, *, inspect: bool = True) -> None:
+        """Have whoever watches a namespace look again."""
         for watcher in self._watchers[namespace]:
             watcher.stale |= inspect
             watcher.woken.set()
@@ -186,7 +187,7 @@ class Sight:
                     check,
                     age=age,
                     probe=probe,
-                    changed=lambda: self._wake(namespace, inspect=False),
+                    changed=lambda: self.wake(namespace, inspect=False),
                 )
         return lives
 

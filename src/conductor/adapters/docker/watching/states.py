@@ -14,6 +14,7 @@ from typing import Any
 
 from conductor.adapters.docker.connection.client import is_disk_full
 from conductor.adapters.docker.containers.healthcheck import LABEL_HEALTHCHECK
+from conductor.adapters.docker.containers.hooks import LABEL_POST_START
 from conductor.adapters.docker.marks import Failure, Note
 from conductor.domain.states import Health, Phase, WorkloadState
 from conductor.domain.verdict import Fault, Reason
@@ -181,6 +182,8 @@ def _container_state(workload: str, inspection: Inspection, beside: Beside, note
 
 def _phase(inspection: Inspection, note: Note) -> Phase:
     status = inspection["State"]["Status"]
+    if is_at_its_hooks(inspection, note):
+        return Phase.PENDING
     if status in ("running", "paused", "removing", "stopping"):
         return Phase.RUNNING
     if note.asleep:
@@ -203,6 +206,12 @@ def will_restart(inspection: Inspection, note: Note) -> bool:
             tried = inspection.get("RestartCount") or 0
             return inspection["State"]["ExitCode"] != 0 and (most == 0 or tried < most)
     return False
+
+
+def is_at_its_hooks(inspection: Inspection, note: Note) -> bool:
+    """Tell whether it runs, and what Compose runs in it after its start is not over: only then has it started."""
+    labels = inspection["Config"].get("Labels") or {}
+    return inspection["State"]["Status"] == "running" and LABEL_POST_START in labels and not note.hooked
 
 
 def _exit_code(inspection: Inspection, beside: Beside, phase: Phase) -> int | None:
@@ -232,6 +241,8 @@ def _message(inspection: Inspection, beside: Beside, reason: Reason | None, phas
     if reason is Reason.OOM_KILLED:
         limit = int(inspection["HostConfig"].get("Memory") or 0)
         return f"out of memory: the limit is {limit / 2**20:.0f} MiB" if limit else "out of memory"
+    if phase is Phase.PENDING and inspection["State"]["Status"] == "running":
+        return "its commands after the start"
     if phase is Phase.PENDING:
         return "its restart" if moment(inspection["State"].get("FinishedAt")) else "its start"
     return str(inspection["State"].get("Error") or "") or _check_output(inspection, beside)
