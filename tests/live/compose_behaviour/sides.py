@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from tests.live.compose_behaviour.facts import (
     seen_inside,
     seen_outside,
 )
-from tests.live.compose_behaviour.stacks import FOLDER, UNIQUE, Rule
+from tests.live.compose_behaviour.stacks import FOLDER, UNIQUE, Rule, checked_services, rules
 from tests.live.shop import conductor
 
 DOCKER_COMPOSE = Path(getattr(find_spec("compose"), "origin", None) or "/nowhere/").with_name(
@@ -41,12 +42,25 @@ PROBE = (FOLDER / "probe.sh").read_text()
 LIMIT_SECONDS = 120
 BETWEEN_CHECKS = 0.2
 TOKEN = "of the environment"
-STOPPED = frozenset({"stops"})
+STOPPED = frozenset({"stops", "hooks"})
 """Stacks that are looked at when they have been stopped."""
+ATTACHED = frozenset({"hooks", "hook-fails"})
+"""Stacks that `up` stays with: detached it runs commands after a start detached too, and Podman never tells how such a one ended."""
 PROFILES = {"surroundings": ("wanted",)}
 FILES = {"surroundings": ("compose.yaml", "second.yaml")}
 IS_HEALTHY = "is healthy"
 """What a service writes to its log once its check will pass."""
+HOOK_IS_DONE = "hook is done"
+"""What a command after a start writes to its service's log at its end."""
+COMMANDS_AT_ONCE = 4
+
+
+@dataclass
+class _Seen:
+    """What the engine said of a stack, once for all that look at the same moment."""
+
+    inspections: Mapping[str, Sequence[Inspection]]
+    logs: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -77,19 +91,28 @@ class Side:
             found.setdefault(one["Config"]["Labels"].get(self.service_label, ""), []).append(one)
         return {name: sorted(several, key=lambda c: str(c["Name"])) for name, several in found.items()}
 
-    async def facts(self, rule: Rule) -> Facts:
-        """Look at one service."""
-        everything = await self.inspections(rule.service, *rule.conditions)
-        mine = everything.get(rule.service, ())
+    async def look(self, wanted: Sequence[Rule]) -> dict[str, Facts]:
+        """Look at these services of the stack, each at one moment of the whole; a few commands run in containers at a time."""
+        seen = _Seen(await self.inspections())
+        turns = asyncio.Semaphore(COMMANDS_AT_ONCE)
+
+        async def one(rule: Rule) -> Facts:
+            async with turns:
+                return await self._facts(rule, seen)
+
+        return dict(zip(map(str, wanted), await asyncio.gather(*map(one, wanted)), strict=True))
+
+    async def _facts(self, rule: Rule, seen: _Seen) -> Facts:
+        mine = seen.inspections.get(rule.service, ())
         facts = seen_outside(mine)
         if facts["phase"] == "never started":
             return facts
-        facts["log"] = "/".join(line for _, line in await self._log(mine[0]))
+        facts["log"] = "/".join(line for _, line in await self._log(mine[0], seen))
         facts["health"] = self._health(rule.service, mine[0])
         if facts["phase"] == "running":
             facts |= await self._inside(rule, mine[0])
         for other, condition in rule.conditions.items():
-            facts |= await self._order(mine[0], other, condition, everything)
+            facts |= await self._order(mine[0], other, condition, seen)
         return facts
 
     async def _inside(self, rule: Rule, container: Inspection) -> Facts:
@@ -100,30 +123,33 @@ class Side:
             return {}  # it ended meanwhile: whoever compares looks again
         return seen_inside(answer.stdout, container["Id"]) if answer.exit_code == 0 else {}
 
-    async def _order(
-        self, mine: Inspection, other: str, condition: str, everything: Mapping[str, Sequence[Inspection]]
-    ) -> Facts:
-        """Tell whether it was started after what it waits for."""
-        theirs = everything.get(other, ())
+    async def _order(self, mine: Inspection, other: str, condition: str, seen: _Seen) -> Facts:
+        """Tell whether it was started after what it waits for, and what that does after its start."""
+        theirs = seen.inspections.get(other, ())
         if not theirs or phase(theirs[0]) == "never started":
             return {}
         started, state = moment(mine["State"]["StartedAt"]), theirs[0]["State"]
+        facts: Facts = {}
         if self.stack in STOPPED:
             ended = moment(mine["State"]["FinishedAt"])
-            return {f"ended before {other}": _yes(ended <= moment(state["FinishedAt"]))}
+            facts[f"ended before {other}"] = _yes(ended <= moment(state["FinishedAt"]))
         match condition:
             case "service_started":
-                return {f"started after {other}": _yes(started > moment(state["StartedAt"]))}
+                hooked = [at for at, line in await self._log(theirs[0], seen) if line == HOOK_IS_DONE]
+                facts[f"started after {other}"] = _yes(started > moment(state["StartedAt"]))
+                return facts | {f"started after the hook of {other}": _yes(started > at) for at in hooked}
             case "service_completed_successfully":
                 return {f"started after the end of {other}": _yes(started > moment(state["FinishedAt"]))}
-        well = [at for at, line in await self._log(theirs[0]) if line == IS_HEALTHY]
+        well = [at for at, line in await self._log(theirs[0], seen) if line == IS_HEALTHY]
         return {f"started after the health of {other}": _yes(started > well[0])} if well else {}
 
-    async def _log(self, container: Inspection) -> list[tuple[object, str]]:
-        one = self.client.containers.container(container["Id"])
-        text = "".join(await one.log(stdout=True, stderr=True, timestamps=True))
-        pairs = (line.rstrip("\r").partition(" ") for line in text.splitlines())
-        return [(moment(at), line) for at, _, line in pairs]
+    async def _log(self, container: Inspection, seen: _Seen) -> list[tuple[datetime, str]]:
+        if container["Id"] not in seen.logs:
+            one = self.client.containers.container(container["Id"])
+            text = "".join(await one.log(stdout=True, stderr=True, timestamps=True))
+            pairs = (line.rstrip("\r").partition(" ") for line in text.splitlines())
+            seen.logs[container["Id"]] = [(moment(at), line) for at, _, line in pairs]
+        return seen.logs[container["Id"]]
 
     def _health(self, service: str, container: Inspection) -> str:
         return self.healths.get(service) or (container["State"].get("Health") or {}).get("Status") or "none"
@@ -140,19 +166,46 @@ class Compose(Side):
         """Run `up` to its end."""
         self.label = f"com.docker.compose.project={self.project}"
         self.service_label = "com.docker.compose.service"
+        up = self._attached() if self.stack in ATTACHED else self._detached()
         timers = asyncio.create_task(self._timers())
         try:
-            done = await _run(
-                self._command("up", "--detach", "--pull", "never"), self.folder, self._environment
-            )
+            self.exit_code, self.words = await up
         finally:
             timers.cancel()
             await asyncio.gather(timers, return_exceptions=True)
-        self.exit_code, self.words = done.returncode, done.stdout + done.stderr
+
+    async def _detached(self) -> tuple[int, str]:
+        command = self._command("up", "--detach", "--pull", "never")
+        done = await _run(command, self.folder, self._environment)
+        return done.returncode, done.stdout + done.stderr
+
+    async def _attached(self) -> tuple[int, str]:
+        """Stay until all has started, which is no end to `up`, or until it ends by itself."""
+        up = await asyncio.create_subprocess_exec(
+            *self._command("up", "--pull", "never"), cwd=self.folder, env=self._environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        ended = asyncio.create_task(up.communicate())
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while not ended.done() and not await self._has_started():
+                    await asyncio.wait([ended], timeout=BETWEEN_CHECKS)
+            code = up.returncode if ended.done() else 0
+        finally:
+            if up.returncode is None:
+                up.kill()
+            said, _ = await ended
+        return code or 0, said.decode(errors="replace")
+
+    async def _has_started(self) -> bool:
+        found = await self.inspections()
+        alive = {name for name, several in found.items() if phase(several[0]) != "never started"}
+        return alive == {rule.service for rule in rules(self.stack)}
 
     async def fall(self) -> None:
-        """Remove all of it."""
-        await _run(self._command("down", "--volumes", "--timeout", "0"), self.folder, self._environment)
+        """Remove all of it: by its labels, since the files would have commands run before the stop of what has ended."""
+        down = [str(DOCKER_COMPOSE), "--project-name", self.project, "down", "--volumes", "--timeout", "0"]
+        await _run(down, self.folder.parent, self._environment)
 
     async def stop(self) -> None:
         """Stop it as people do."""
@@ -174,8 +227,8 @@ class Compose(Side):
 
     async def _timers(self) -> None:
         """Run the checks of all that has one, again and again, as long as somebody waits for them."""
-        while True:
-            for several in (await self.inspections()).values():
+        while checked := checked_services(self.stack):
+            for several in (await self.inspections(*checked)).values():
                 for one in several:
                     if phase(one) == "running" and (one["State"].get("Health") or {}).get("Status"):
                         await self._check(one["Id"])

@@ -38,6 +38,12 @@ def rules(stack: str) -> list[Rule]:
     return list(_rules(stack, FOLDER / stack / COMPOSE))
 
 
+def checked_services(stack: str) -> list[str]:
+    """Name the services of a stack that have a health check."""
+    project = yaml.safe_load((FOLDER / stack / COMPOSE).read_text())
+    return [name for name, service in project["services"].items() if "healthcheck" in service]
+
+
 def _rules(stack: str, file: Path) -> Iterator[Rule]:
     project = yaml.safe_load(file.read_text().replace("${UNIQUE}", UNIQUE))
     for name, service in project["services"].items():
