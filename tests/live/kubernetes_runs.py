@@ -44,7 +44,8 @@ class Ended:
 
     @property
     def namespace(self) -> str:
-        return str(next(e["subject"] for e in self.events if e["kind"] == "lease.changed"))
+        """Where the last attempt was."""
+        return [str(e["subject"]) for e in self.events if e["kind"] == "lease.changed"][-1]
 
 
 @dataclass(frozen=True)
