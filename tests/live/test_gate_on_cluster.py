@@ -180,6 +180,8 @@ async def test_asking_again_changes_nothing_and_a_stack_is_what_it_was(scene: Sc
     assert [one["spec"]["rules"][0]["host"] for one in ingresses] == [
         scene.address.url.removeprefix("https://").rstrip("/")
     ]
+    (listed,) = await scene.engine.namespaces()
+    assert listed.addresses == (scene.address.url,)
     assert set(await scene.engine.states(scene.place)) == {"web"}
     async with asyncio.timeout(PATIENCE), aclosing(scene.engine.watch(scene.place)) as watch:
         async for states in watch:

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from conductor.cli.tables import (
     NO_RUNS,
     NO_STACKS,
+    address_lines,
     diagnoses_table,
     end_text,
     run_lines,
@@ -67,6 +68,12 @@ def test_stacks_with_their_ends_and_services():
 run          repository  branch     status  ends     services
 shop-k3v9qd  acme/shop   12-orders  kept    in 23 h  redis healthy, setup exite…\
 """)
+
+
+def test_an_address_is_whole_in_any_terminal():
+    url = f"https://{'w' * 63}.stacks.example.org/"
+    view = replace(stack(), info=replace(stack().info, addresses=(url,)))
+    assert address_lines([stack(), view]) == [f"shop-k3v9qd: {url}\n"]
 
 
 def test_a_lease_ends_in_words():

@@ -119,6 +119,11 @@ def _stack_cells(view: StackView, now: datetime) -> list[Text]:
     ]
 
 
+def address_lines(views: Sequence[StackView]) -> list[str]:
+    """Say where services of stacks have addresses; a line each, so that none is cut."""
+    return [f"{view.info.run}: {on_one_line(url)}\n" for view in views for url in view.info.addresses]
+
+
 def end_text(lease: Lease | None, now: datetime) -> str:
     """Say when a lease ends: in words, since nobody adds up clocks."""
     if lease is None:

@@ -44,3 +44,5 @@ class NamespaceInfo:
     lease: Lease | None
     created_at: datetime | None = None
     workloads: int = 0
+    addresses: tuple[str, ...] = ()
+    """What leads to its services, as was asked for; without the token."""

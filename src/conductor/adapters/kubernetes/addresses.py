@@ -1,5 +1,7 @@
 """Addresses of services: the stack's gate, and the way from the ingress to it; both are applied, so that asking again changes nothing.
 
+Which there are is noted on the namespace, for whoever lists stacks.
+
 Law: what a service of the stack is called never hides the gate: such a stack gets no addresses.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from conductor.adapters.kubernetes import kinds
+from conductor.adapters.kubernetes import kinds, leases
 from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.manifests import gate
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
@@ -31,9 +33,12 @@ async def open_address(
     _refuse_name(stack)
     routes = gate.routes(place, stack, addresses.domain)
     route = choose(routes, service, port)
-    for manifest in (*gate.gate(place, routes, site, addresses), gate.way(place, route, addresses)):
+    for manifest in (gate.way(place, route, addresses), *gate.gate(place, routes, site, addresses)):
         await _apply(client, cast("kinds.Manifest", manifest))
-    return Address(url=f"{addresses.scheme}://{route.host}/", token=gate.token(addresses, place.namespace))
+    url = f"{addresses.scheme}://{route.host}/"
+    noted = {"metadata": {"annotations": {f"{leases.ADDRESS}/{route.key}": url}}}
+    await client.patch(kinds.NAMESPACE, place.namespace, noted)
+    return Address(url=url, token=gate.token(addresses, place.namespace))
 
 
 def choose(routes: Sequence[gate.Route], service: str, port: int | None) -> gate.Route:

@@ -10,6 +10,8 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.names import LABEL_RUN
 
 LEASE = "conductor.dev/lease"
+ADDRESS = "address.conductor.dev"
+"""An annotation for each address that was asked for begins so."""
 _LEASE: TypeAdapter[Lease] = TypeAdapter(Lease)
 
 
@@ -27,6 +29,12 @@ def find_lease(namespace: Manifest) -> Lease | None:
         return None
 
 
+def addresses_of(namespace: Manifest) -> tuple[str, ...]:
+    """Read the addresses that lead to services of a namespace, in the order of their names."""
+    annotations = namespace["metadata"].get("annotations") or {}
+    return tuple(sorted(str(url) for key, url in annotations.items() if key.startswith(f"{ADDRESS}/")))
+
+
 def info(namespace: Manifest, *, workloads: int) -> NamespaceInfo:
     """Tell what a namespace is, as far as its own marks say."""
     metadata = namespace["metadata"]
@@ -36,4 +44,5 @@ def info(namespace: Manifest, *, workloads: int) -> NamespaceInfo:
         lease=find_lease(namespace),
         created_at=moment(metadata.get("creationTimestamp")),
         workloads=workloads,
+        addresses=addresses_of(namespace),
     )

@@ -40,7 +40,7 @@ def list_(
 ) -> None:
     """List them, first to end first."""
     from conductor.cli.output import console, print_json
-    from conductor.cli.tables import stacks_table
+    from conductor.cli.tables import address_lines, stacks_table
     from conductor.operations import stacks
 
     async def work(app: App) -> None:
@@ -53,6 +53,7 @@ def list_(
         else:
             paper = console()
             paper.print(stacks_table(views, now=app.world.clock.now(), width=paper.width))
+            sys.stdout.writelines(address_lines(views))
 
     reading(context, work)
 

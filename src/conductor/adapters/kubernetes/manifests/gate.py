@@ -42,9 +42,9 @@ class Route:
     """The name under which the gate finds the service."""
 
     @property
-    def label(self) -> str:
-        """The host's own part."""
-        return self.host.partition(".")[0]
+    def key(self) -> str:
+        """Name what leads to it: hosts are longer than names and labels may be."""
+        return hashlib.sha256(self.host.encode()).hexdigest()[:16]
 
 
 def token(addresses: Addresses, namespace: str) -> str:
@@ -112,7 +112,7 @@ def gate(place: Place, routes: Sequence[Route], site: Site, addresses: Addresses
 
 def way(place: Place, route: Route, addresses: Addresses) -> Manifest:
     """Make what leads from a host to the gate: an Ingress, or an HTTPRoute where the site has a Gateway."""
-    name = f"address-{hashlib.sha256(route.host.encode()).hexdigest()[:16]}"
+    name = f"address-{route.key}"
     if addresses.gateway:
         return _made(
             place, "gateway.networking.k8s.io/v1", "HTTPRoute", name, _http_route(route, addresses.gateway)
