@@ -154,6 +154,7 @@ def test_a_one_shot_service_that_inherited_a_check_may_end_or_be_unhealthy_while
         (state(ENDED, 127, reason=Reason.COMMAND_NOT_FOUND), Reason.COMMAND_NOT_FOUND, Fault.REPOSITORY),
         (state(PENDING, reason=Reason.UNSCHEDULABLE), Reason.UNSCHEDULABLE, Fault.PLATFORM),
         (state(PENDING, reason=Reason.PORT_IN_USE), Reason.PORT_IN_USE, Fault.REPOSITORY),
+        (state(PENDING, reason=Reason.ERROR, fault=Fault.PLATFORM), Reason.ERROR, Fault.PLATFORM),
         (state(ENDED, 0, reason=Reason.EVICTED), Reason.EVICTED, Fault.PLATFORM),
         (state(ENDED, 1), Reason.ERROR, Fault.REPOSITORY),
         (state(ENDED, 137, reason=Reason.OOM_KILLED), Reason.OOM_KILLED, Fault.REPOSITORY),

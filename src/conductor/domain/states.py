@@ -226,9 +226,15 @@ def _crashes(service: Service, state: WorkloadState) -> bool:
 
 
 def _hopeless(service: Service, state: WorkloadState, stack: Stack) -> Hopeless | None:
-    if state.reason in _NEVER_BY_ITSELF:
+    refused = (
+        state.reason is Reason.ERROR and state.exit_code is None
+    )  # it never ended: it could not be started
+    if refused or state.reason in _NEVER_BY_ITSELF:
         return _give_up(
-            service, state.reason, state.fault, state.message or f"{service.name}: {state.reason}"
+            service,
+            state.reason or Reason.ERROR,
+            state.fault,
+            state.message or f"{service.name}: {state.reason}",
         )
     if state.phase is Phase.ENDED:
         return None if _crashes(service, state) else _ended_for_good(service, state, stack)
