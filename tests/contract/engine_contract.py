@@ -21,7 +21,7 @@ from conductor.domain.report import LogLine
 from conductor.domain.stack import Healthcheck, Job, Network, Restart, Service, Stack
 from conductor.domain.states import Health, Phase, States
 from conductor.domain.verdict import Fault, Reason
-from conductor.errors import NotFoundError
+from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Engine, Place
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -326,6 +326,13 @@ class EngineContract:
         shown = subject.engine.render(subject.place, stack, [job])
         assert shown == subject.engine.render(subject.place, stack, [job])
         assert all(name in str(shown) for name in ("web", "db", "tests"))
+
+    async def test_an_engine_without_addresses_says_how_else_a_service_is_reached(self, subject: Subject):
+        with pytest.raises(RefusedError) as refused:
+            await subject.engine.address_of(
+                subject.place, Stack(name="contract", services=(subject.stays("web"),)), "web"
+            )
+        assert "conductor stacks open" in refused.value.remedy
 
     async def test_doctor_is_answered_in_words(self, subject: Subject):
         lines = await subject.engine.diagnose()

@@ -71,6 +71,42 @@ def test_a_token_is_never_shown(monkeypatch: pytest.MonkeyPatch):
     assert "hunter2" not in f"{settings!r}{settings}{caught.value}"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INGRESS_DOMAIN", "https://stacks.example.org"),
+        ("INGRESS_DOMAIN", "stacks.example.org:8443"),
+        ("INGRESS_DOMAIN", "*.example.org"),
+        ("INGRESS_SCHEME", "ftp"),
+        ("INGRESS_NAMESPACES", "Ingress Nginx"),
+        ("GATEWAY", "public"),
+        ("GATEWAY", "a/b/c"),
+        ("GATE_KEY", "short"),
+    ],
+)
+def test_a_setting_of_addresses_that_could_not_work_is_named_and_a_key_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(f"CONDUCTOR_{name}", value)
+    with pytest.raises(ConfigurationError) as wrong:
+        read_settings()
+    assert f"CONDUCTOR_{name}" in str(wrong.value)
+    assert name != "GATE_KEY" or value not in str(wrong.value)
+
+
+def test_settings_of_addresses_are_read_as_they_were_meant(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONDUCTOR_INGRESS_DOMAIN", ".Stacks.Example.org.")
+    monkeypatch.setenv("CONDUCTOR_GATEWAY", "infra/public")
+    monkeypatch.setenv("CONDUCTOR_GATE_KEY", "k" * 32)
+    read = read_settings()
+    assert (read.ingress_domain, read.gateway, read.ingress_scheme) == (
+        "stacks.example.org",
+        "infra/public",
+        "https",
+    )
+    assert "kkkk" not in repr(read)
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CONDUCTOR_ENGINE", "")
     assert read_settings().engine is EngineKind.DOCKER
