@@ -102,7 +102,14 @@ class Server:
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> tuple[int, Any]:
         headers = {**self.headers, "Content-Type": kind}
-        self._connection.request(method, path, json.dumps(body) if body else None, headers)
+        try:
+            return self._ask(method, path, body, headers)
+        except http.client.RemoteDisconnected:  # nobody had asked for long
+            self._connection.close()
+            return self._ask(method, path, body, headers)
+
+    def _ask(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+        self._connection.request(method, path, json.dumps(body) if body else None, dict(headers))
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read() or b"{}")
 
