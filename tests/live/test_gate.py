@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar, WSMsgType, WSServerHandshakeError, web
 from yarl import URL
 
+from conductor.adapters.gate.admission import host_of
 from conductor.adapters.gate.server import GateSettings, opened
 
 TOKEN = "the-token-of-this-stack-and-no-other"
@@ -296,6 +297,15 @@ async def test_a_connection_header_takes_neither_length_nor_host_away(visitor: V
     ) as answer:
         assert answer.status == 200
     assert visitor.service.bodies == [b"12345"]
+    told = visitor.service.seen[0].headers
+    assert (told["Host"], told["Content-Length"]) == (HOST, "5")
+
+
+def test_a_request_that_names_two_hosts_names_none():
+    routes = {HOST: "web:80"}
+    assert host_of([HOST], routes) == HOST
+    assert host_of([HOST, HOST], routes) is None
+    assert host_of([], routes) is None
 
 
 @pytest.mark.parametrize("origin", [f"https://{NEIGHBOUR}", "https://evil.example", "null", "https://[", "x"])
