@@ -1,5 +1,14 @@
 """Fixtures for every test: the engine of this machine, and an image for it."""
 
+import os
+
+from hypothesis import settings
+
 from tests.engines import busybox, engine_state
 
 __all__ = ["busybox", "engine_state"]
+
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("searching", derandomize=False)
+settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))
+"""The same examples each time: a verdict on a change is about the change. `CONDUCTOR_HYPOTHESIS=searching` looks for new ones."""

@@ -31,7 +31,7 @@ EXPRESSIONS = st.recursive(
         LITERALS,
         NAMES.map("$%s ".__mod__),
         NAMES.map("${%s}".__mod__),
-        st.sampled_from(["$$", "{}", '{"a": 1}']),
+        st.just("$$"),
     ),
     lambda inner: st.one_of(
         st.builds("${{{}{}{}}}".format, NAMES, OPERATORS, inner),
@@ -44,9 +44,13 @@ EXPRESSIONS = st.recursive(
 )
 
 
+WITH_BRACES = st.one_of(EXPRESSIONS, st.sampled_from(["{}", '{"a": 1}', '{"a": "${SET}"}']))
+"""Braces of the text's own stand outside: in a default, Compose counts them in ways of its own."""
+
+
 @needs_oracle
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(expressions=st.lists(EXPRESSIONS, min_size=50, max_size=50))
+@given(expressions=st.lists(WITH_BRACES, min_size=50, max_size=50))
 def test_interpolation_is_that_of_compose(expressions: list[str]):
     """Fifty expressions in one file are one question; where one of them is wrong, the halves are asked."""
     with TemporaryDirectory() as folder:
