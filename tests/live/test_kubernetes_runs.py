@@ -194,10 +194,10 @@ def test_failed_tests_alone_run_again_in_the_kept_stack_with_the_same_images(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     folder = str(repository("red", tmp_path))
-    ways = ((), ("--rerun-failed",), ("--from", "tests"), ("--from", "stack"))
+    ways = (("--no-cleanup",), ("--rerun-failed",), ("--from", "tests"), ("--from", "stack"))
     ended, images, redis = [], [], []
     for way in ways:
-        ended.append(cluster.run(folder, "--no-cleanup", *way))
+        ended.append(cluster.run(folder, *way))
         images.append(images_of(cluster, ended[-1].namespace))
         redis.append(pods_of(cluster, ended[-1].namespace, "redis"))
 
