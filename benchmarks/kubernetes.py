@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease

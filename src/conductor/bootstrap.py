@@ -209,8 +209,8 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
 
 
 def _cluster(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
+    from conductor.adapters.kubernetes.api.connection import Connection
     from conductor.adapters.kubernetes.builder import NoBuilder
-    from conductor.adapters.kubernetes.connection import Connection
     from conductor.adapters.kubernetes.engine import KubernetesEngine
 
     connection = Connection(kubeconfig=settings.kubeconfig or "", context=settings.kube_context or "")

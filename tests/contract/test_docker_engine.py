@@ -546,3 +546,14 @@ async def test_a_secret_of_a_command_after_the_start_that_has_no_value_is_a_stat
     hook = Hook(command=("true",), environment={"A": SecretText(parts=("", "MISSING", ""))})
     await raise_(subject, replace(subject.stays("web"), post_start=(hook,)))
     assert (await subject.engine.states(subject.place))["web"].reason is Reason.SECRET_MISSING
+
+
+async def test_commands_after_the_start_run_once_more_when_a_stack_wakes(subject: DockerSubject):
+    hook = Hook(command=("sh", "-c", "echo once >>/tmp/said"))
+    await raise_(subject, replace(subject.stays("web"), post_start=(hook,)))
+    await at_last(subject, running("web"))
+    await subject.engine.sleep(subject.place)
+    await subject.engine.wake(subject.place, "web")
+    await at_last(subject, running("web"))
+    read = await subject.engine.exec(subject.place, "web", ["cat", "/tmp/said"])
+    assert read.stdout.split() == [b"once", b"once"]

@@ -16,9 +16,9 @@ import pytest
 from tests.contract.engine_contract import QUICK_CHECK, EngineContract, raise_
 from tests.kubernetes.clusters import IMAGE, Cluster, cluster, node_images
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kinds import CONFIG_MAP
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.stack import Service
 from conductor.errors import ConflictError

@@ -11,7 +11,7 @@ from tests.contract.test_kubernetes_engine import KubernetesSubject, engine
 from tests.kubernetes.clusters import KUBECONFIG, TOOLS, Cluster
 from tests.kubernetes.installed import Installed, installed
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.ports.engine import Place

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import connect
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import connect
 
 PATIENCE = 60.0
 """Seconds: no wait is longer."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.connection import connect
+from conductor.adapters.kubernetes.api.connection import connect
 from tests.kubernetes.clusters import KUBECONFIG
 from tests.unit.deploy.rendered import KUBECTL, Manifest, helm
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import DEPLOYMENT, INGRESS, NETWORK_POLICY, SERVICE, Kind
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, NETWORK_POLICY, SERVICE, Kind
 from conductor.adapters.kubernetes.manifests.site import Addresses, Site
 from conductor.domain.lease import Lease
 from conductor.domain.stack import Service, Stack

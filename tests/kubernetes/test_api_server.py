@@ -10,8 +10,8 @@ from contextlib import aclosing
 
 import pytest
 
-from conductor.adapters.kubernetes.execution import Target, conversation
-from conductor.adapters.kubernetes.sockets import STATUS, STDERR, STDOUT
+from conductor.adapters.kubernetes.streams.execution import Target, conversation
+from conductor.adapters.kubernetes.streams.sockets import STATUS, STDERR, STDOUT
 from tests.kubernetes.asking import (
     STEPS,
     STRATEGIC,

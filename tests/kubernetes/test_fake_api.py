@@ -19,9 +19,9 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import connect
-from conductor.adapters.kubernetes.kinds import CONFIG_MAP, NAMESPACE, POD
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import connect
+from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP, NAMESPACE, POD
 from conductor.errors import ConflictError, UnreachableError
 from tests.kubernetes.asking import Asking, asking, condition, config_map, holds, phase, state
 from tests.kubernetes.fake_api import FakeApiServer

@@ -17,13 +17,13 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import DEPLOYMENT, INGRESS, NAMESPACE, POD, Manifest
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.execution import Target, execute
-from conductor.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, NAMESPACE, POD, Manifest
 from conductor.adapters.kubernetes.manifests.site import Addresses, Site
-from conductor.adapters.kubernetes.port_forward import Forwards
+from conductor.adapters.kubernetes.streams.execution import Target, execute
+from conductor.adapters.kubernetes.streams.port_forward import Forwards
 from conductor.domain.lease import Lease
 from conductor.domain.stack import Restart, Service, Stack
 from conductor.domain.states import Phase

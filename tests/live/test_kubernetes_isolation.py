@@ -16,10 +16,10 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import NAMESPACE, POD
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kinds import NAMESPACE, POD
 from conductor.adapters.kubernetes.manifests.site import Egress, Site
 from conductor.domain.lease import Lease
 from conductor.domain.names import LABEL_WORKLOAD

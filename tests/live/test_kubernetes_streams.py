@@ -17,9 +17,9 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import POD
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kinds import POD
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
 from conductor.domain.report import LogLine

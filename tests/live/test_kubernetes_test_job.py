@@ -18,15 +18,15 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import NAMESPACE, POD, Manifest
 from conductor.adapters.kubernetes.collect import newest_pod
-from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kinds import NAMESPACE, POD, Manifest
-from conductor.adapters.kubernetes.logs import read_log
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
-from conductor.adapters.kubernetes.sight import Sight
+from conductor.adapters.kubernetes.seeing.sight import Sight
+from conductor.adapters.kubernetes.streams.logs import read_log
 from conductor.domain.lease import Lease
 from conductor.domain.stack import Job, Resources, Service, Stack, TmpfsMount
 from conductor.domain.states import Phase, WorkloadState

@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.connection import Connection
+from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.engine import KubernetesEngine
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease

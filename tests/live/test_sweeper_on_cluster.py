@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import connect
-from conductor.adapters.kubernetes.kinds import POD, Manifest
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import connect
+from conductor.adapters.kubernetes.api.kinds import POD, Manifest
 from conductor.domain.lease import Lease
 from conductor.ports.engine import Place
 from tests.contract.test_kubernetes_engine import engine

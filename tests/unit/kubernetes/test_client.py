@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.client import PAUSES, Client
-from conductor.adapters.kubernetes.kinds import CONFIG_MAP, JOB, NAMESPACE, POD
-from conductor.adapters.kubernetes.problems import ExpiredError, ForbiddenError
+from conductor.adapters.kubernetes.api.client import PAUSES, Client
+from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP, JOB, NAMESPACE, POD
+from conductor.adapters.kubernetes.api.problems import ExpiredError, ForbiddenError
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import ConductorError, ConflictError, NotFoundError, RunError, UnreachableError
 

@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 from conductor.adapters.kubernetes import collect as collecting
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.collect import Collection
 from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, FINALIZER
 from conductor.domain.names import LABEL_WORKLOAD

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.unit.kubernetes.tools import PATIENCE, Pod
 
-from conductor.adapters.kubernetes.archives import repack
-from conductor.adapters.kubernetes.transcript import Transcript, transcript
+from conductor.adapters.kubernetes.streams.archives import repack
+from conductor.adapters.kubernetes.streams.transcript import Transcript, transcript
 from conductor.ports.engine import PARTIAL_ENTRY
 
 

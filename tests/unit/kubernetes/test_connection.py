@@ -11,8 +11,8 @@ import httpx2
 import pytest
 import yaml
 
-from conductor.adapters.kubernetes.authentication import VERSIONS, ProgramAuth
-from conductor.adapters.kubernetes.connection import Connection, connect
+from conductor.adapters.kubernetes.api.authentication import VERSIONS, ProgramAuth
+from conductor.adapters.kubernetes.api.connection import Connection, connect
 from conductor.errors import UnreachableError
 
 SECRET = "t0ps3cret-token"

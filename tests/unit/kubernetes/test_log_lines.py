@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.adapters.kubernetes.log_lines import LONGEST_LINE, Lines
-from conductor.adapters.kubernetes.log_lives import find_gap, lives
+from conductor.adapters.kubernetes.streams.log_lines import LONGEST_LINE, Lines
+from conductor.adapters.kubernetes.streams.log_lives import find_gap, lives
 from conductor.domain.report import LogLine
 
 BEGAN = datetime(2026, 11, 23, 16, 0, 5, tzinfo=UTC)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from conductor.adapters.kubernetes.states import Snapshot, states
-from conductor.adapters.kubernetes.troubles import REGISTRY_GRACE, ROOM_GRACE, VOLUME_GRACE
+from conductor.adapters.kubernetes.seeing.states import Snapshot, states
+from conductor.adapters.kubernetes.seeing.troubles import REGISTRY_GRACE, ROOM_GRACE, VOLUME_GRACE
 from conductor.domain.states import Health, Phase, WorkloadState
 from conductor.domain.verdict import Fault, Reason
 

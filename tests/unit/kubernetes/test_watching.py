@@ -11,9 +11,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import POD, Manifest
-from conductor.adapters.kubernetes.watching import Cluster
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import POD, Manifest
+from conductor.adapters.kubernetes.seeing.watching import Cluster
 from conductor.errors import UnreachableError
 
 LABELS = {"app.kubernetes.io/managed-by": "conductor"}

@@ -12,11 +12,12 @@ import aiodocker
 
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import reaching
-from conductor.adapters.docker.containers.hooks import run_pre_stop
+from conductor.adapters.docker.containers.hooks import run_post_start_again, run_pre_stop
 from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON
-from conductor.adapters.docker.marks import Note
+from conductor.adapters.docker.marks import Failure, Note
 from conductor.adapters.docker.watching.states import will_restart
 from conductor.adapters.docker.watching.watcher import Container
+from conductor.domain.verdict import Fault, Reason
 from conductor.ports.engine import Place
 
 RESTART_TIME = timedelta(seconds=5)
@@ -75,6 +76,9 @@ async def wake(access: Access, place: Place, service: str) -> None:
         if not container["State"]["Running"]:
             with reaching(f"starting {service}"):
                 await client.containers.container(container["Id"]).start()
+            if wrong := await run_post_start_again(client, container):
+                failure = Failure(reason=Reason.ERROR, fault=Fault.REPOSITORY, message=wrong)
+                note = replace(note, failure=failure)
     access.marks.write_note(place.namespace, replace(note, asleep=False))
 
 

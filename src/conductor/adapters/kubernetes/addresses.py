@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from conductor.adapters.kubernetes import kinds, leases
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes import leases
+from conductor.adapters.kubernetes.api import kinds
+from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.manifests import gate
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.network import service_names

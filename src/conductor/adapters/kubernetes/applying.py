@@ -17,10 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from conductor.adapters.kubernetes import namespaces, rights
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import CLAIM, Manifest, kind_of
 from conductor.adapters.kubernetes.filling import FILLINGS
-from conductor.adapters.kubernetes.health import START_PERIOD
-from conductor.adapters.kubernetes.kinds import CLAIM, Manifest, kind_of
 from conductor.adapters.kubernetes.manifests.files import Files, read_files
 from conductor.adapters.kubernetes.manifests.fillings import Filling, fillings
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
@@ -28,8 +27,9 @@ from conductor.adapters.kubernetes.manifests.layout import lay_out
 from conductor.adapters.kubernetes.manifests.render import render
 from conductor.adapters.kubernetes.manifests.secrets import required_keys
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.adapters.kubernetes.sight import KEEPERS, Sight
-from conductor.adapters.kubernetes.states import NAME
+from conductor.adapters.kubernetes.seeing.health import START_PERIOD
+from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
+from conductor.adapters.kubernetes.seeing.states import NAME
 from conductor.domain.lease import Lease
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service, Stack

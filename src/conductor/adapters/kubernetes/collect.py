@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import IO
 
-from conductor.adapters.kubernetes.archives import read_file, repack
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import Connection
-from conductor.adapters.kubernetes.execution import Target, execute, pods_of
-from conductor.adapters.kubernetes.kinds import JOB, POD, Manifest
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import JOB, POD, Manifest
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, FINALIZER, LIMIT_BYTES, TAKEN, WHOLE
 from conductor.adapters.kubernetes.namespaces import release
-from conductor.adapters.kubernetes.pod_status import Status, is_over, state_of
-from conductor.adapters.kubernetes.transcript import LineFeed, Seal, Transcript, transcript
+from conductor.adapters.kubernetes.seeing.pod_status import Status, is_over, state_of
+from conductor.adapters.kubernetes.streams.archives import read_file, repack
+from conductor.adapters.kubernetes.streams.execution import Target, execute, pods_of
+from conductor.adapters.kubernetes.streams.transcript import LineFeed, Seal, Transcript, transcript
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job
 from conductor.errors import ConductorError, UnreachableError

@@ -10,11 +10,11 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.connection import Connection
-from conductor.adapters.kubernetes.kinds import ACCESS_REVIEW, STORAGE_CLASS, Manifest
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import ACCESS_REVIEW, STORAGE_CLASS, Manifest
+from conductor.adapters.kubernetes.api.problems import RIGHTS
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.adapters.kubernetes.problems import RIGHTS
 from conductor.errors import ConductorError, NotFoundError
 from conductor.ports.engine import Diagnosis
 

@@ -9,28 +9,20 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from conductor.adapters.kubernetes import (
-    addresses,
-    archives,
-    diagnosis,
-    execution,
-    namespaces,
-    sleeping,
-    terminal,
-    trials,
-)
+from conductor.adapters.kubernetes import addresses, diagnosis, namespaces, sleeping, trials
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import Manifest
 from conductor.adapters.kubernetes.applying import Applying
-from conductor.adapters.kubernetes.client import Client
 from conductor.adapters.kubernetes.collect import Collection
-from conductor.adapters.kubernetes.connection import Connection
 from conductor.adapters.kubernetes.filling import Fillers
-from conductor.adapters.kubernetes.kinds import Manifest
-from conductor.adapters.kubernetes.logs import read_log
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.adapters.kubernetes.port_forward import Forwards
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
-from conductor.adapters.kubernetes.sight import Sight
+from conductor.adapters.kubernetes.seeing.sight import Sight
+from conductor.adapters.kubernetes.streams import archives, execution, terminal
+from conductor.adapters.kubernetes.streams.logs import read_log
+from conductor.adapters.kubernetes.streams.port_forward import Forwards
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from conductor.adapters.kubernetes.kinds import Manifest
+from conductor.adapters.kubernetes.api.kinds import Manifest
 from conductor.adapters.kubernetes.manifests.files import archive_of
 from conductor.adapters.kubernetes.manifests.fillings import Filling
 from conductor.adapters.kubernetes.manifests.preparation import PREPARE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter, ValidationError
 
-from conductor.adapters.kubernetes.kinds import Manifest
-from conductor.adapters.kubernetes.pod_status import moment
+from conductor.adapters.kubernetes.api.kinds import Manifest
+from conductor.adapters.kubernetes.seeing.pod_status import moment
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.names import LABEL_RUN
 

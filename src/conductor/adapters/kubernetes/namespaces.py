@@ -14,12 +14,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 from conductor.adapters.kubernetes import leases, rights
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SERVICE, Manifest
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SERVICE, Manifest
+from conductor.adapters.kubernetes.api.problems import ForbiddenError
 from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
-from conductor.adapters.kubernetes.pod_status import condition
-from conductor.adapters.kubernetes.problems import ForbiddenError
-from conductor.adapters.kubernetes.sight import KEEPERS, Sight
+from conductor.adapters.kubernetes.seeing.pod_status import condition
+from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.errors import ConflictError, NotFoundError
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import ACCESS_REVIEW, Manifest
-from conductor.adapters.kubernetes.problems import RIGHTS
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import ACCESS_REVIEW, Manifest
+from conductor.adapters.kubernetes.api.problems import RIGHTS
 from conductor.errors import UnreachableError
 
 BINDING = "conductor"

@@ -9,11 +9,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import JOB, POD, Kind, Manifest
-from conductor.adapters.kubernetes.pod_status import is_leaving, is_over
-from conductor.adapters.kubernetes.sight import Sight
-from conductor.adapters.kubernetes.states import (
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import JOB, POD, Kind, Manifest
+from conductor.adapters.kubernetes.seeing.pod_status import is_leaving, is_over
+from conductor.adapters.kubernetes.seeing.sight import Sight
+from conductor.adapters.kubernetes.seeing.states import (
     ASLEEP,
     STOPPED,
     is_asleep,

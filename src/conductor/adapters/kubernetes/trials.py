@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import Manifest
 from conductor.adapters.kubernetes.diagnosis import INSIDE, rights
-from conductor.adapters.kubernetes.kinds import Manifest
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
 from conductor.domain.names import ALPHABET

@@ -1,7 +1,7 @@
 """Commands that Compose runs in a container after its start and before its stop. The engine knows none: they are exec calls of ours.
 
-Those before the stop are written on the container, since whoever stops it has no stack at hand. Compose runs them when it is asked to stop;
-a container that ends by itself, and one that is removed at once with its namespace, runs none.
+They are written on the container, since whoever stops it or wakes it has no stack at hand. Compose runs them when it is asked to start
+and to stop; a container that its engine starts again, that ends by itself, or that is removed at once with its namespace, runs none.
 """
 
 from __future__ import annotations
@@ -48,10 +48,22 @@ async def run_post_start(client: Client, container: str, hooks: Sequence[Hook], 
 
 
 async def run_pre_stop(client: Client, container: Mapping[str, Any]) -> None:
-    """Run what its label says. A hook that fails stops nothing, as with Compose's own stop of a project."""
-    labels = container["Config"].get("Labels") or {}
-    for hook in json.loads(labels.get(LABEL_PRE_STOP, "[]")):
+    """Run what its label says. One that fails keeps nothing from being stopped: the stack is to fall asleep or to go."""
+    for hook in _written(container, LABEL_PRE_STOP):
         await _run(client, container["Id"], hook)
+
+
+async def run_post_start_again(client: Client, container: Mapping[str, Any]) -> str:
+    """Run what its label says, where a container is started once more by somebody without a stack; return what went wrong."""
+    for hook in _written(container, LABEL_POST_START):
+        if wrong := await _run(client, container["Id"], hook):
+            return f"post_start: {wrong}"
+    return ""
+
+
+def _written(container: Mapping[str, Any], label: str) -> list[dict[str, Any]]:
+    hooks: list[dict[str, Any]] = json.loads((container["Config"].get("Labels") or {}).get(label, "[]"))
+    return hooks
 
 
 async def _run(client: Client, container: str, hook: Mapping[str, Any]) -> str:

@@ -49,12 +49,13 @@ def _of(path: str, service: Service, *, can_init: bool) -> Iterator[Entry]:
             "Podman needs the program catatonit for it",
             "Install catatonit, or leave `init` out.",
         )
-    if any(needs_secrets(hook) for hook in service.pre_stop):
-        yield _refused(
-            f"{path}.pre_stop",
-            "whoever stops a kept stack has no values of secrets at hand",
-            "Give the secret to the service, whose variables a hook sees too.",
-        )
+    for key, hooks in (("post_start", service.post_start), ("pre_stop", service.pre_stop)):
+        if any(needs_secrets(hook) for hook in hooks):
+            yield _refused(
+                f"{path}.{key}",
+                "whoever stops or wakes a kept stack has no values of secrets at hand",
+                "Give the secret to the service, whose variables a hook sees too.",
+            )
     for index, mount in enumerate(service.mounts):
         at = f"{path}.volumes[{index}]"
         if isinstance(mount, VolumeMount) and mount.subpath:

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from conductor.adapters.kubernetes.connection import Connection
-from conductor.adapters.kubernetes.kinds import (
+from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import (
     CLAIM,
     DEPLOYMENT,
     EVENT,
@@ -22,8 +22,8 @@ from conductor.adapters.kubernetes.kinds import (
     Kind,
     Manifest,
 )
-from conductor.adapters.kubernetes.states import Snapshot, states
-from conductor.adapters.kubernetes.watching import Cluster
+from conductor.adapters.kubernetes.seeing.states import Snapshot, states
+from conductor.adapters.kubernetes.seeing.watching import Cluster
 from conductor.domain.names import LABEL_INSTANCE, LABEL_WORKLOAD
 from conductor.domain.states import States
 

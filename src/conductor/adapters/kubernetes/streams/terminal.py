@@ -13,9 +13,9 @@ import termios
 import tty as tty_mode
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.execution import Target, exit_code, opening, parameters
-from conductor.adapters.kubernetes.sockets import RESIZE, STATUS, STDERR, STDIN, Socket
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.streams.execution import Target, exit_code, opening, parameters
+from conductor.adapters.kubernetes.streams.sockets import RESIZE, STATUS, STDERR, STDIN, Socket
 
 _KEYS = 4096
 

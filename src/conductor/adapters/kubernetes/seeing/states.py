@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from conductor.adapters.kubernetes.health import health, last_failure
-from conductor.adapters.kubernetes.kinds import Manifest
-from conductor.adapters.kubernetes.pod_status import (
+from conductor.adapters.kubernetes.api.kinds import Manifest
+from conductor.adapters.kubernetes.seeing.health import health, last_failure
+from conductor.adapters.kubernetes.seeing.pod_status import (
     Status,
     condition,
     holds,
@@ -27,7 +27,7 @@ from conductor.adapters.kubernetes.pod_status import (
     was_deleted,
     was_taken_away,
 )
-from conductor.adapters.kubernetes.troubles import (
+from conductor.adapters.kubernetes.seeing.troubles import (
     Trouble,
     is_about,
     used_too_much,

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx2
 
-from conductor.adapters.kubernetes.kinds import SECRET, Kind, Manifest, kind_of
-from conductor.adapters.kubernetes.problems import (
+from conductor.adapters.kubernetes.api.kinds import SECRET, Kind, Manifest, kind_of
+from conductor.adapters.kubernetes.api.problems import (
     UNREACHABLE,
     ExpiredError,
     SilentError,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from conductor.adapters.kubernetes.kinds import Manifest
-from conductor.adapters.kubernetes.pod_status import Status, condition, main_container, moment
+from conductor.adapters.kubernetes.api.kinds import Manifest
+from conductor.adapters.kubernetes.seeing.pod_status import Status, condition, main_container, moment
 from conductor.domain.verdict import Fault, Reason
 
 ROOM_GRACE = timedelta(seconds=12)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from conductor.adapters.kubernetes.kinds import Manifest
+from conductor.adapters.kubernetes.api.kinds import Manifest
 
 Status = Mapping[str, Any]
 """A part of an object, as the API server gives it."""

@@ -11,12 +11,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import EVENT, POD, Manifest
-from conductor.adapters.kubernetes.log_lives import DOUBT, SILENCE, DoubtError, Life, lives, read_life
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import EVENT, POD, Manifest
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
-from conductor.adapters.kubernetes.sight import KEEPERS, Sight
-from conductor.adapters.kubernetes.states import Snapshot, states
+from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
+from conductor.adapters.kubernetes.seeing.states import Snapshot, states
+from conductor.adapters.kubernetes.streams.log_lives import DOUBT, SILENCE, DoubtError, Life, lives, read_life
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.report import LogLine
 from conductor.domain.states import Phase, WorkloadState

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from conductor.adapters.kubernetes.client import Client
+from conductor.adapters.kubernetes.api.client import Client
 from conductor.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _program(chosen: SingleConfig) -> Any:
     asked = chosen.user.exec if chosen.user else None
     if asked is None:
         return None
-    from conductor.adapters.kubernetes.authentication import ProgramAuth  # noqa: PLC0415
+    from conductor.adapters.kubernetes.api.authentication import ProgramAuth  # noqa: PLC0415
 
     command = str(chosen.abs_file(asked.command)) if "/" in asked.command else asked.command
     return ProgramAuth(

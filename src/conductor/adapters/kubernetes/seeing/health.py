@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from conductor.adapters.kubernetes.kinds import Manifest
-from conductor.adapters.kubernetes.pod_status import Status, condition, main_container, moment
+from conductor.adapters.kubernetes.api.kinds import Manifest
+from conductor.adapters.kubernetes.seeing.pod_status import Status, condition, main_container, moment
 from conductor.domain.states import Health
 
 START_PERIOD = "conductor.dev/start-period-seconds"

@@ -12,10 +12,10 @@ import logging
 import struct
 from collections.abc import Awaitable, Callable
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.execution import Target
-from conductor.adapters.kubernetes.kinds import POD
-from conductor.adapters.kubernetes.sockets import PORTS, Socket, opened
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import POD
+from conductor.adapters.kubernetes.streams.execution import Target
+from conductor.adapters.kubernetes.streams.sockets import PORTS, Socket, opened
 from conductor.errors import ConductorError
 
 HERE = "127.0.0.1"

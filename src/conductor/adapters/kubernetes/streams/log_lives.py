@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import POD, Manifest
-from conductor.adapters.kubernetes.log_lines import MICROSECOND, Lines
-from conductor.adapters.kubernetes.pod_status import Status, main_status, moment, state_of
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import POD, Manifest
+from conductor.adapters.kubernetes.seeing.pod_status import Status, main_status, moment, state_of
+from conductor.adapters.kubernetes.streams.log_lines import MICROSECOND, Lines
 from conductor.domain.report import LogLine
 from conductor.errors import NotFoundError, RunError, UnreachableError
 

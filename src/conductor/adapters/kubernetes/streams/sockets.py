@@ -17,8 +17,8 @@ import httpx2
 import wsproto.utilities
 from httpx2.websockets._exceptions import HTTPXWSException, WebSocketDisconnect, WebSocketUpgradeError
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.problems import api_error
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.problems import api_error
 from conductor.errors import ConductorError
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE = range(5)

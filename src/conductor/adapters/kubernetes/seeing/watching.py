@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 
-from conductor.adapters.kubernetes.client import Client, Labels, Listing, Parameters, selector
-from conductor.adapters.kubernetes.kinds import Kind, Manifest
-from conductor.adapters.kubernetes.problems import ExpiredError, SilentError
+from conductor.adapters.kubernetes.api.client import Client, Labels, Listing, Parameters, selector
+from conductor.adapters.kubernetes.api.kinds import Kind, Manifest
+from conductor.adapters.kubernetes.api.problems import ExpiredError, SilentError
 from conductor.errors import ConductorError, UnreachableError
 
 SILENCE = timedelta(seconds=100)

@@ -10,10 +10,16 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import IO
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.execution import NO_PROGRAM, Target, conversation, execute, exit_code
+from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.manifests.test_job import COLLECTOR, TOOLS
-from conductor.adapters.kubernetes.sockets import STATUS, STDERR, STDOUT
+from conductor.adapters.kubernetes.streams.execution import (
+    NO_PROGRAM,
+    Target,
+    conversation,
+    execute,
+    exit_code,
+)
+from conductor.adapters.kubernetes.streams.sockets import STATUS, STDERR, STDOUT
 from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import PARTIAL_ENTRY
 

@@ -9,11 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
-from conductor.adapters.kubernetes.client import Client
-from conductor.adapters.kubernetes.kinds import POD, Manifest
+from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.kinds import POD, Manifest
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name
-from conductor.adapters.kubernetes.pod_status import is_leaving, main_status, state_of
-from conductor.adapters.kubernetes.sockets import (
+from conductor.adapters.kubernetes.seeing.pod_status import is_leaving, main_status, state_of
+from conductor.adapters.kubernetes.streams.sockets import (
     COMMANDS,
     STATUS,
     STDERR,

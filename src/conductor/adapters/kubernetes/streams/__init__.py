@@ -1,0 +1,1 @@
+"""What flows in and out of pods: logs, commands, terminals, ports, archives."""
