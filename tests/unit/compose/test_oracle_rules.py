@@ -16,6 +16,7 @@ from tests.unit.compose.test_oracle import NAME, ask_compose, differences, make_
 from conductor.compose.load import examine
 from conductor.compose.reader import Checkout
 
+pytestmark = pytest.mark.slow
 CASES = {**ATTRIBUTES, **LOADING}
 ASKED_AT_ONCE = 3
 

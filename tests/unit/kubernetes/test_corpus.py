@@ -19,6 +19,8 @@ from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 from conductor.ports.engine import Place
 
+pytestmark = pytest.mark.slow
+
 RENDERER = KubernetesRenderer(Site())
 NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 LABEL = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
