@@ -27,7 +27,7 @@ check: setup ## format, lint, types, import contracts, fast tests (about a minut
 	@$(BIN)/pytest tests/unit tests/scenarios tests/surfaces -m "not engine and not crash and not slow" -q
 
 test: setup ## everything that this machine can run
-	@sh scripts/engine.sh
+	@sh scripts/engine.sh tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/pytest
 

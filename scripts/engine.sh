@@ -3,6 +3,7 @@
 # Where nothing is there, Podman is installed from the distribution (apt-get, as root). Nothing is started: Conductor does that itself.
 set -eu
 
+for_tests=${1:-} # `tests`: also what only tests need
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 export PATH
 
@@ -17,6 +18,7 @@ engine_is_named_or_answers() {
 # Prints the Debian packages that Podman lacks here: a runtime that works on hybrid cgroups, networks, names, init.
 lacking() {
     has git || echo git
+    [ "$for_tests" != tests ] || has busybox || echo busybox-static
     engine_is_named_or_answers && return
     has podman || echo podman
     has runc || echo runc
