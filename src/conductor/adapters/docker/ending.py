@@ -12,8 +12,8 @@ import aiodocker
 
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import reaching
-from conductor.adapters.docker.containers.hooks import run_post_start_again, run_pre_stop
 from conductor.adapters.docker.containers.naming import LABEL_DEPENDS_ON
+from conductor.adapters.docker.containers.run_hooks import run_post_start_again, run_pre_stop
 from conductor.adapters.docker.marks import Failure, Note
 from conductor.adapters.docker.watching.states import will_restart
 from conductor.adapters.docker.watching.watcher import Container

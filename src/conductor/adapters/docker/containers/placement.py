@@ -20,7 +20,6 @@ from conductor.adapters.docker.containers import convert
 from conductor.adapters.docker.containers.addresses import Addresses
 from conductor.adapters.docker.containers.binds import copied, volume_config
 from conductor.adapters.docker.containers.facts import Config, EngineFacts, ImageFacts, Kind
-from conductor.adapters.docker.containers.hooks import run_post_start
 from conductor.adapters.docker.containers.images import ready_image
 from conductor.adapters.docker.containers.mounts import (
     archive_of,
@@ -31,6 +30,7 @@ from conductor.adapters.docker.containers.mounts import (
 )
 from conductor.adapters.docker.containers.naming import container_names, network_names
 from conductor.adapters.docker.containers.networks import endpoints, network_config, published
+from conductor.adapters.docker.containers.run_hooks import run_post_start
 from conductor.adapters.docker.containers.surroundings import Networks, ensure_volume
 from conductor.adapters.docker.containers.wording import Wording, with_secrets
 from conductor.adapters.docker.marks import Failure, Marks, Note
