@@ -74,6 +74,24 @@ async def test_processes_that_open_one_new_file_at_once_write_one_log(tmp_path: 
     await store.aclose()
 
 
+async def test_a_cancelled_write_is_finished_and_keeps_no_lock(tmp_path: Path):
+    path = tmp_path / "conductor.db"
+    store = await SqlStore.open(path)
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        appending = asyncio.create_task(store.append(an_event("k")))
+        await asyncio.wait([appending], timeout=0.2)  # which brings it to the lock
+        appending.cancel()
+        await asyncio.wait([appending], timeout=0.2)
+        other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+        other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM events").fetchone() == (1,)
+        other.execute("ROLLBACK")
+    await store.aclose()
+
+
 async def test_the_file_is_in_write_ahead_mode(tmp_path: Path):
     await made(tmp_path / "conductor.db")
     with closing(sqlite3.connect(tmp_path / "conductor.db")) as database:

@@ -64,8 +64,8 @@ def test_further_options_of_memory_are_told():
     assert tmpfs(TmpfsMount(target="/x", size_bytes=5, options=("uid=1", "exec"))) == "size=5,uid=1,exec"
 
 
-def test_a_secret_before_a_stop_is_refused_since_whoever_stops_has_none_at_hand():
+def test_a_hook_with_a_secret_is_refused_since_whoever_stops_or_wakes_has_none_at_hand():
     hook = Hook(command=("x",), environment={"URL": SecretText(parts=("", "TOKEN", ""))})
     web = Service(name="web", image="web", post_start=(hook,), pre_stop=(hook,))
     refused = unsupported(Stack(name="s", services=(web,)), (), facts=EngineFacts())
-    assert [entry.path for entry in refused] == ["services.web.pre_stop"]
+    assert [entry.path for entry in refused] == ["services.web.post_start", "services.web.pre_stop"]

@@ -1,6 +1,7 @@
 """`SqlStore`: our own tables in SQL, written for SQLite and Postgres alike.
 
-Law: every write is keyed and may be repeated. An attempt that has ended stays ended: a late write of another status changes nothing.
+Laws: every write is keyed and may be repeated. An attempt that has ended stays ended: a late write of another status changes nothing.
+What was begun is finished, also when who asked is cancelled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from conductor.adapters.stores.columns import Moment, clean
 from conductor.adapters.stores.database import WRITES, connect, url_of
 from conductor.adapters.stores.problems import translated
 from conductor.adapters.stores.tables import cases, events, images, leases, reports, runs, steps, suites
+from conductor.adapters.stores.undisturbed import undisturbed
 from conductor.domain.event import Event, StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage, Report
@@ -64,11 +66,13 @@ class SqlStore:
         """Let go of the database."""
         await self._engine.dispose()
 
+    @undisturbed
     async def save_run(self, run: Run) -> None:
         """Record a run under its id and attempt."""
         async with self._writing("recording a run") as connection:
             await self._upsert(connection, runs, rows.run_values(run), keep=("status",))
 
+    @undisturbed
     async def set_status(
         self, run: Run, status: Status, *, at: datetime, executor: str = "", outcome: Outcome | None = None
     ) -> None:
@@ -87,6 +91,7 @@ class SqlStore:
                 change = change.where(runs.c.status != Status.ENDED)
             await connection.execute(change)
 
+    @undisturbed
     async def find_run(self, run_id: str, *, attempt: int | None = None) -> RunRow | None:
         """Return one run by id or unambiguous beginning of it. Raises `UsageError` where several begin so."""
         if not run_id:
@@ -99,6 +104,7 @@ class SqlStore:
             row = (await connection.execute(query.where(runs.c.id == whole))).first()
             return rows.run_row(row) if row else None
 
+    @undisturbed
     async def list_runs(
         self,
         *,
@@ -117,6 +123,7 @@ class SqlStore:
                 query = query.where(runs.c[name] == value)
         return [rows.run_row(row) for row in await self._all("listing runs", query)]
 
+    @undisturbed
     async def append(self, event: Event) -> Event:
         """Add to the log under the next number of its run; an event whose (run, key) is there already is left as it was."""
         known = select(events).where(events.c.run == event.run, events.c.key == event.key)
@@ -130,24 +137,28 @@ class SqlStore:
             remedy="Repeat the command.",
         )
 
+    @undisturbed
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Return events of a run with seq > `after`, ascending."""
         query = select(events).where(events.c.run == run_id, events.c.seq > after)
         found = await self._all("reading events", query.order_by(events.c.seq).limit(limit))
         return [rows.event(row) for row in found]
 
+    @undisturbed
     async def save_step(self, step: StepRecord) -> None:
         """Record a step under (run, attempt, name, subject)."""
         async with self._writing("recording a step") as connection:
             key = {"run": step.run, "attempt": step.attempt, "name": step.name, "subject": step.subject}
             await self._upsert(connection, steps, {**key, "started_at": step.started_at, "step": step})
 
+    @undisturbed
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return the steps of an attempt in the order of their start."""
         query = select(steps.c.step).where(steps.c.run == run_id, steps.c.attempt == attempt)
         ordered = query.order_by(steps.c.started_at, steps.c.name, steps.c.subject)
         return [row.step for row in await self._all("reading steps", ordered)]
 
+    @undisturbed
     async def save_result(self, run: Run, result: SuiteResult) -> None:
         """Record a suite's result and its cases, in place of what was there."""
         async with self._writing("recording test results") as connection:
@@ -157,6 +168,7 @@ class SqlStore:
             if result.cases:
                 await connection.execute(cases.insert(), rows.case_values(run, result))
 
+    @undisturbed
     async def results(self, run_id: str, attempt: int) -> Sequence[SuiteResult]:
         """Return what has been recorded of the suites, by name."""
         async with self._reading("reading test results") as connection:
@@ -166,23 +178,27 @@ class SqlStore:
             each = (await connection.execute(of_cases.order_by(cases.c.suite, cases.c.position))).all()
             return [rows.suite_result(row, each) for row in found]
 
+    @undisturbed
     async def save_image(self, run: Run, image: BuiltImage) -> None:
         """Record an image under (run, attempt, name)."""
         values = {"run": run.id, "attempt": run.attempt, "name": image.name, "image": image}
         async with self._writing("recording an image") as connection:
             await self._upsert(connection, images, values)
 
+    @undisturbed
     async def images(self, run_id: str, attempt: int) -> Sequence[BuiltImage]:
         """Return the images of an attempt by name."""
         query = select(images.c.image).where(images.c.run == run_id, images.c.attempt == attempt)
         return [row.image for row in await self._all("reading images", query.order_by(images.c.name))]
 
+    @undisturbed
     async def save_report(self, report: Report) -> None:
         """Record the report of an attempt."""
         values = {"run": report.run.id, "attempt": report.run.attempt, "report": report}
         async with self._writing("recording a report") as connection:
             await self._upsert(connection, reports, values)
 
+    @undisturbed
     async def find_report(self, run_id: str, attempt: int | None = None) -> Report | None:
         """Return it, of the latest attempt that has one unless one is named."""
         query = select(reports.c.report).where(reports.c.run == run_id)
@@ -191,18 +207,21 @@ class SqlStore:
         found = await self._all("reading a report", query.order_by(reports.c.attempt.desc()).limit(1))
         return found[0].report if found else None
 
+    @undisturbed
     async def save_lease(self, lease: Lease) -> None:
         """Record what the mark on the namespace says."""
         key = {"namespace": lease.namespace, "run": lease.run, "expires_at": lease.expires_at}
         async with self._writing("recording a lease") as connection:
             await self._upsert(connection, leases, {**key, "lease": lease})
 
+    @undisturbed
     async def leases(self) -> Sequence[Lease]:
         """Return all that are recorded, first to end first; the pinned ones last."""
         pinned = case((leases.c.expires_at.is_(None), 1), else_=0)
         query = select(leases.c.lease).order_by(pinned, leases.c.expires_at, leases.c.namespace)
         return [row.lease for row in await self._all("reading leases", query)]
 
+    @undisturbed
     async def delete_lease(self, namespace: str) -> None:
         """Forget it."""
         async with self._writing("forgetting a lease") as connection:
