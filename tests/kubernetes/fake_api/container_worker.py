@@ -90,7 +90,7 @@ class ContainerWorker:
         try:
             code = await running.wait()
         except asyncio.CancelledError:
-            running.signal(signal.SIGKILL)
+            await running.kill()
             raise
         finally:
             probing.cancel()

@@ -68,7 +68,7 @@ class Command(Protocol):
     async def write(self, data: bytes) -> None: ...
     async def end_input(self) -> None: ...
     async def wait(self) -> int: ...
-    def kill(self) -> None: ...
+    async def kill(self) -> None: ...
 
 
 class Running(Protocol):
@@ -77,6 +77,7 @@ class Running(Protocol):
     log: Log
 
     async def wait(self) -> int: ...
+    async def kill(self) -> None: ...
     def signal(self, number: int) -> None: ...
     async def exec(self, command: Sequence[str], *, stdin: bool = False) -> Command: ...
     def message(self) -> str: ...
@@ -114,7 +115,11 @@ class Processes:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         container = ProcessContainer(process, wanted, root)
-        await container.begun()
+        try:
+            await container.begun()
+        except asyncio.CancelledError:
+            await container.kill()
+            raise
         return container
 
 
@@ -222,6 +227,12 @@ class ProcessContainer:
         self.log.close()
         return code if code >= 0 else 128 - code
 
+    async def kill(self) -> None:
+        """End it, and wait until the kernel has seen it go."""
+        self.signal(signal.SIGKILL)
+        await self._process.wait()
+        await asyncio.gather(self._readers, return_exceptions=True)
+
     def signal(self, number: int) -> None:
         """Send a signal to process 1."""
         with suppress(ProcessLookupError):
@@ -310,6 +321,7 @@ class ProcessCommand:
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         with suppress(ProcessLookupError):
             self._process.kill()
+        await self._process.wait()

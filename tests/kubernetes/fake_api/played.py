@@ -55,6 +55,9 @@ class PlayedContainer:
         self._playing.cancel()
         self._end(128 + (signal.SIGKILL if number == signal.SIGKILL else signal.SIGTERM))
 
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
     async def exec(self, command: Sequence[str], *, stdin: bool = False) -> PlayedCommand:
         return PlayedCommand(play(command, self._wanted.environment))
 
@@ -86,5 +89,5 @@ class PlayedCommand:
     async def wait(self) -> int:
         return self._course.exit_code
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """It is over already."""

@@ -28,7 +28,7 @@ async def _command(command: list[str], running: Running) -> tuple[bool, str]:
         output, errors = await asyncio.gather(tried.read("stdout"), tried.read("stderr"))
         code = await tried.wait()
     finally:
-        tried.kill()
+        await tried.kill()
     return code == 0, (output + errors).decode(errors="replace").strip()
 
 

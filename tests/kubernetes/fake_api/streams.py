@@ -69,8 +69,9 @@ async def run_command(socket: WebSocket, kubelet: Kubelet, pod: Object, query: Q
         code, *_ = await asyncio.gather(command.wait(), *copying)
         await _say(socket, _exit_status(code), version=protocol)
     except (WebSocketDisconnect, RuntimeError, OSError):
-        command.kill()
+        pass  # who asked has gone
     finally:
+        await command.kill()
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
 
@@ -110,7 +111,7 @@ async def _feed(socket: WebSocket, command: Command) -> None:
             elif message == bytes([_CLOSE, STDIN]):
                 await command.end_input()
     except (WebSocketDisconnect, RuntimeError, KeyError):
-        command.kill()
+        await command.kill()
 
 
 async def _say(socket: WebSocket, status: Object, *, version: str = "") -> None:
