@@ -317,6 +317,8 @@ class Stack:
     services: tuple[Service, ...]
     volumes: tuple[Volume, ...] = ()
     networks: tuple[Network, ...] = (Network(name="default"),)
+    suite_mounts: Mapping[str, tuple[Mount, ...]] = field(default_factory=dict)
+    """What test suites that took a service's place mount, by suite: they start last, and what they share is laid out for them too."""
 
     def service(self, name: str) -> Service:
         """Return the service of that name. KeyError where there is none: callers have checked."""

@@ -108,6 +108,8 @@ def draft(checkout: Checkout, plan: Plan, loaded: Loaded) -> Draft:
     """Take the suites out of the stack and make their jobs. Raises ConfigurationError where plan and compose files do not fit."""
     jobs = tuple(_job(suite, loaded.stack, plan.secrets) for suite in plan.suites)
     stack = _without(loaded.stack, {suite.service for suite in plan.suites if suite.service})
+    mounts = {job.suite: job.workload.mounts for job in jobs if job.workload.mounts}
+    stack = replace(stack, suite_mounts=mounts)
     return Draft(checkout=checkout, loaded=loaded, stack=stack, jobs=jobs, plan=plan)
 
 

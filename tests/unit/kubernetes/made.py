@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.unit.kubernetes.schemas import errors
@@ -38,9 +39,12 @@ def rendered(
     site: Site | None = None,
     files: Files | None = None,
     place: Place = PLACE,
+    suites: Sequence[Job] = (),
 ) -> list[Any]:
-    """Render services, and see that every object is valid."""
-    made = [dict(each) for each in render(place, stack_of(*services), jobs, files=files, site=site)]
+    """Render services, and see that every object is valid. `suites` are those of the stack, whether among `jobs` or not."""
+    mounts = {suite.suite: suite.workload.mounts for suite in suites}
+    stack = replace(stack_of(*services), suite_mounts=mounts)
+    made = [dict(each) for each in render(place, stack, jobs, files=files, site=site)]
     for manifest in made:
         assert errors(manifest, NEWEST) == [], manifest["kind"]
     return made

@@ -195,6 +195,58 @@ def test_a_job_of_the_stack_sees_what_the_services_write():
     assert list(named(made, "PersistentVolumeClaim")) == ["bound-src"]
 
 
+def suite(name: str, *mounts: Mount, job: str = "") -> Job:
+    workload = replace(mounting(*mounts), name=job or f"tests-{name}")
+    return Job(workload=workload, suite=name, time_limit=timedelta(hours=1))
+
+
+SRC, WHOLE = BindMount(source="src", target="/app"), BindMount(source=".", target="/all", read_only=True)
+
+
+@pytest.mark.parametrize("mounts", [(SRC,), (replace(SRC, read_only=True),), (WHOLE,), ()])
+def test_a_service_is_applied_for_the_suites_that_start_last(mounts: tuple[Mount, ...]):
+    """So it mounts what the suite mounts, in all that is applied before there is a job; without a suite it has a copy of its own."""
+    web, e2e = mounting(SRC, name="web"), suite("e2e", *mounts)
+    files = texts(src__x="1", y="2")
+    before, together = (rendered(web, jobs=jobs, suites=[e2e], files=files) for jobs in ((), (e2e,)))
+    assert [one for one in together if one in before] == before
+    assert list(named(before, "PersistentVolumeClaim")) == (
+        [] if not mounts else ["bound-src"] if mounts != (WHOLE,) else ["bound-x-cdb4ee2a"]
+    )
+
+
+def test_what_a_suite_writes_a_service_reads():
+    reader = mounting(replace(SRC, read_only=True), name="web")
+    made = rendered(reader, suites=[suite("e2e", SRC)], files=texts(src__x="1"))
+    assert list(named(made, "PersistentVolumeClaim")) == ["bound-src"]
+    assert list(named(rendered(reader, files=texts(src__x="1")), "PersistentVolumeClaim")) == []
+
+
+def test_a_suite_that_runs_again_is_the_same_suite():
+    alone, again = suite("e2e", SRC), suite("e2e", SRC, job="tests-e2e-2")
+    made = rendered(jobs=[again], suites=[alone], files=texts(src__x="1"))
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in made}
+
+
+def test_suites_that_share_a_folder_are_kept_on_one_node_whichever_starts_first():
+    suites = [suite("api", SRC), suite("ui", SRC)]
+    groups = {
+        pods(rendered(jobs=[one], suites=suites))[one.workload.name]["metadata"]["labels"][
+            "conductor.dev/together"
+        ]
+        for one in (*suites, suite("ui", SRC, job="tests-ui-2"))
+    }
+    assert groups == {"with-tests-api"}
+
+
+def test_a_suite_ties_the_services_together_whose_volumes_it_mounts():
+    volumes = [VolumeMount(volume=name, target=f"/{name}") for name in ("one", "two")]
+    services = [mounting(volume, name=f"with-{volume.volume}") for volume in volumes]
+    made = pods(rendered(*services, suites=[suite("e2e", *volumes)]))
+    groups = {each["metadata"]["labels"].get("conductor.dev/together") for each in made.values()}
+    assert groups == {"with-with-one"}
+
+
 def test_memory_folders_have_dockers_mode_or_the_one_that_is_asked_for():
     service = mounting(
         TmpfsMount(target="/tmp", size_bytes=1024),

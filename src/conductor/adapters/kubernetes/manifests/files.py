@@ -12,6 +12,7 @@ import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from conductor.domain.stack import BindMount, FileMount, Job, Stack
@@ -66,7 +67,7 @@ def read_files(checkout: str, stack: Stack, jobs: Sequence[Job] = ()) -> Files:
 
 def _sources(stack: Stack, jobs: Sequence[Job]) -> set[str]:
     workloads = (*stack.services, *(job.workload for job in jobs))
-    mounts = (mount for workload in workloads for mount in workload.mounts)
+    mounts = chain(*(workload.mounts for workload in workloads), *stack.suite_mounts.values())
     return {bound_source(m) for m in mounts if isinstance(m, BindMount | FileMount) and m.source is not None}
 
 
