@@ -1,5 +1,5 @@
 # The face of the project: `make demo`, `make test`. Each target installs what it needs.
-.PHONY: setup demo check test bench lock engine clean
+.PHONY: setup demo check test bench image lock engine clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -34,6 +34,12 @@ test: setup ## everything that this machine can run
 bench: setup ## the figures in benchmarks/, as ratios measured in one run
 	@sh scripts/engine.sh
 	@$(BIN)/python -m benchmarks
+
+IMAGE ?= localhost/conductor:local
+image: ## Conductor's own image, IMAGE=NAME:TAG: by Docker, or by Podman on Debian's packages where no Docker answers
+	@if docker info >/dev/null 2>&1; then docker build --quiet --file deploy/image/Dockerfile --tag $(IMAGE) . ; \
+	    else sh deploy/image/build.sh $(IMAGE); fi
+	@echo $(IMAGE)
 
 lock: ## the locked requirements anew, with hashes
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.lock

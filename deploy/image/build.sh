@@ -16,6 +16,14 @@ trap 'rm -rf "$scratch"' EXIT
 
 say() { printf '%s\n' "image: $*" >&2; }
 
+# What Podman needs on this machine: runc where cgroups are hybrid, no limit above what this process may have.
+configure_podman() {
+    export CONTAINERS_CONF="$scratch/containers.conf"
+    printf '[containers]\ndefault_ulimits = ["nofile=%s:%s"]\n[engine]\n' "$(ulimit -n)" "$(ulimit -n)" >"$CONTAINERS_CONF"
+    if [ -d /sys/fs/cgroup/unified ] && command -v runc >/dev/null; then echo 'runtime = "runc"' >>"$CONTAINERS_CONF"; fi
+    if [ ! -d /run/systemd/system ]; then printf 'cgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >>"$CONTAINERS_CONF"; fi
+}
+
 # Debian's packages, checked by its signatures. Documentation is left out; licences stay.
 make_base() {
     base=localhost/conductor/base:$debian
@@ -42,6 +50,7 @@ fetch_wheels() {
     done
 }
 
+[ -n "${CONTAINERS_CONF:-}" ] || configure_podman
 [ -n "$base" ] || make_base
 say "fetching wheels"
 fetch_wheels

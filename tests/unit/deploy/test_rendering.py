@@ -111,12 +111,29 @@ def test_a_setting_that_the_chart_makes_of_values_is_read_as_it_was_meant(monkey
         {"instnace": "x"},
         {"settings": {"PATH": "/"}},
         {"image": {"pullPolicy": "often"}},
+        {"secretSettings": "Not A Name"},
     ],
     ids=str,
 )
 def test_values_that_mean_nothing_are_refused(wrong: dict[str, Any]):
     with pytest.raises(NotRenderedError):
         helm(**wrong)
+
+
+def test_what_is_secret_comes_from_a_secret_and_is_refused_among_the_settings():
+    (pod,) = (thing for thing in helm(secretSettings="mine") if thing["kind"] == "CronJob")
+    (container,) = pod["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "mine", "optional": True}} in container["envFrom"]
+    secret = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    assert "gate_key" in secret
+    for name in secret:
+        with pytest.raises(NotRenderedError, match=f"{PREFIX}{name.upper()}"):
+            helm(settings={f"{PREFIX}{name.upper()}": "x" * 32})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_secret_is_shipped(folder: Path):
+    assert "Secret" not in {thing["kind"] for thing in kustomize(folder)}
 
 
 def test_a_policy_bounds_the_account_and_lets_nothing_through_when_it_fails():
