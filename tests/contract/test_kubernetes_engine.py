@@ -1,12 +1,11 @@
 """The kubernetes engine keeps the laws of `ports.engine`: over the fake API server, and on a real cluster.
 
-`CONDUCTOR_TEST_KUBECONFIG` names that one; what has to be on its nodes stands in `tests/kubernetes/clusters.py`;
-`CONDUCTOR_TEST_ROLE` is what that account gives itself in a namespace, as the one of `deploy/` does.
+`CONDUCTOR_TEST_KUBECONFIG` names that one, as its administrator; what has to be on its nodes stands in `tests/kubernetes/clusters.py`.
+The same laws under the account of `deploy/` are in `test_kubernetes_rights.py`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,8 +25,6 @@ from conductor.ports.engine import Place
 
 __all__ = ["cluster", "node_images"]
 SHORT = timedelta(seconds=0.1)
-ROLE = os.environ.get("CONDUCTOR_TEST_ROLE", "")
-"""The ClusterRole that the kubeconfig's account gives itself in each namespace; empty where it has its rights everywhere."""
 
 
 @dataclass
@@ -67,7 +64,7 @@ class KubernetesSubject:
 
 
 def engine(cluster: Cluster, instance: str) -> KubernetesEngine:
-    site = Site(instance=instance, tools_image=cluster.tools, role="" if cluster.fake else ROLE)
+    site = Site(instance=instance, tools_image=cluster.tools)
     return KubernetesEngine(Connection(kubeconfig=cluster.kubeconfig), site=site)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.api.connection import connect
-from tests.kubernetes.clusters import KUBECONFIG
+from conductor.adapters.kubernetes.api.connection import Connection, connect
+from conductor.adapters.kubernetes.engine import KubernetesEngine
+from conductor.adapters.kubernetes.manifests.site import Site
+from tests.kubernetes.clusters import KUBECONFIG, TOOLS
 from tests.unit.deploy.rendered import KUBECTL, Manifest, helm
 
 UNTIL_IT_HOLDS = 60.0
@@ -33,6 +35,21 @@ class Installed:
     @property
     def role(self) -> str:
         return f"{self.name}-namespace"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings of a process with this account."""
+        return {
+            "CONDUCTOR_ENGINE": "kubernetes",
+            "CONDUCTOR_KUBECONFIG": self.kubeconfig,
+            "CONDUCTOR_INSTANCE": self.name,
+            "CONDUCTOR_KUBE_ROLE": self.role,
+        }
+
+    def engine(self, **site: Any) -> KubernetesEngine:
+        """Return an engine as a process with this account has it."""
+        made = Site(instance=self.name, role=self.role, **{"tools_image": TOOLS, **site})
+        return KubernetesEngine(Connection(kubeconfig=self.kubeconfig), site=made)
 
 
 @pytest.fixture(scope="module")

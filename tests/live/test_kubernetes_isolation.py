@@ -20,14 +20,16 @@ from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.api.kinds import NAMESPACE, POD
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.manifests.site import Egress, Site
+from conductor.adapters.kubernetes.manifests.site import Egress
 from conductor.domain.lease import Lease
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Network, Service, Stack
 from conductor.domain.states import Phase
 from conductor.ports.engine import Place
-from tests.live.kubernetes_runs import KUBECONFIG, TOOLS
+from tests.kubernetes.clusters import KUBECONFIG
+from tests.kubernetes.installed import Installed, installed
 
+__all__ = ["installed"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 NODE = "docker.io/library/node:22-alpine"
 PORT = 7000
@@ -71,12 +73,10 @@ class Run:
 
 
 @asynccontextmanager
-async def a_run(client: Client, egress: Egress = "allow") -> AsyncIterator[Run]:
-    """Raise two services, and remove all at the end."""
+async def a_run(installed: Installed, client: Client, egress: Egress = "allow") -> AsyncIterator[Run]:
+    """Raise two services as the shipped account, and remove all at the end."""
     name = f"m{uuid4().hex[:10]}"
-    engine = KubernetesEngine(
-        Connection(kubeconfig=KUBECONFIG), site=Site(instance=name, tools_image=TOOLS, egress=egress)
-    )
+    engine = installed.engine(egress=egress)
     place = Place(namespace=f"m-isolation-{name}", run=name)
     services = tuple(
         Service(name=each, image=NODE, command=LISTENS, networks={"default": ()}) for each in ("web", "other")
@@ -164,11 +164,11 @@ async def api_server(client: Client) -> tuple[str, int]:
 
 
 async def test_another_runs_services_are_out_of_reach_by_name_and_by_address_and_the_own_ones_are_not(
-    client: Client,
-):
+    installed: Installed, client: Client
+) -> None:
     async with AsyncExitStack() as stack:
-        mine = await stack.enter_async_context(a_run(client))
-        theirs = await stack.enter_async_context(a_run(client))
+        mine = await stack.enter_async_context(a_run(installed, client))
+        theirs = await stack.enter_async_context(a_run(installed, client))
         found = {
             "own name": await mine.tries("other"),
             "own address": await mine.tries(await mine.address("other")),
@@ -193,19 +193,19 @@ async def test_another_runs_services_are_out_of_reach_by_name_and_by_address_and
     ],
 )
 async def test_what_is_reached_outside_is_what_the_site_allows(
-    client: Client, outside: str, egress: Egress | None, reached: Mapping[str, str]
-):
+    installed: Installed, client: Client, outside: str, egress: Egress | None, reached: Mapping[str, str]
+) -> None:
     server, port = await api_server(client)
     setting: Egress = egress or (f"{server}/32",)
-    async with a_run(client, setting) as run:
+    async with a_run(installed, client, setting) as run:
         found = {"outside": await run.tries(server, port), "another pod": await run.tries(outside)}
         assert found == reached
         assert await run.tries("other") == OPEN
         assert await run.tries("no-such-service") == NO_SUCH_NAME
 
 
-async def test_no_pod_has_a_token_of_the_cluster(client: Client):
-    async with a_run(client) as run:
+async def test_no_pod_has_a_token_of_the_cluster(installed: Installed, client: Client) -> None:
+    async with a_run(installed, client) as run:
         told = await run.engine.exec(run.place, "web", ["test", "-e", "/var/run/secrets/kubernetes.io"])
         pods = (await client.list(POD, run.place.namespace)).items
     assert told.exit_code == 1

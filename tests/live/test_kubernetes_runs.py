@@ -1,4 +1,7 @@
-"""Whole runs on a real cluster: the shop from beginning to end, the examples with their reasons, what is kept, and what is left."""
+"""Whole runs on a real cluster: the shop from beginning to end, the examples with their reasons, what is kept, and what is left.
+
+They run under the shipped account; what is there of them is asked as administrator.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.kubernetes.installed import Installed, installed
 from tests.live.kubernetes_runs import KUBECONFIG, LIMIT_SECONDS, Cluster, Ended, repository
 from tests.live.shop import EXAMPLES, conductor
 from tests.live.test_kubernetes_manifests import Server
 
+__all__ = ["installed"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NAMES = sorted(
     file.parent.name
@@ -32,11 +37,10 @@ TOLD_WITHIN_SECONDS = 30
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    if not KUBECONFIG:
-        pytest.skip("no cluster to test with: name its kubeconfig in CONDUCTOR_TEST_KUBECONFIG")
+def cluster(installed: Installed, tmp_path: Path) -> Iterator[Cluster]:
+    """The command line under the shipped account, and what its administrator sees."""
     server = Server(Path(KUBECONFIG), tmp_path)
-    made = Cluster(tmp_path / "state", server)
+    made = Cluster(tmp_path / "state", server, installed.settings, installed.name)
     try:
         yield made
     finally:

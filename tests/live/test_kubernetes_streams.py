@@ -1,4 +1,7 @@
-"""Logs, commands, copies and ports of pods on a real cluster; what is needed is said in `test_kubernetes_test_job.py`."""
+"""Logs, commands, copies and ports of pods on a real cluster, under the shipped account.
+
+What is needed is said in `test_kubernetes_test_job.py`.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,20 @@ from uuid import uuid4
 
 import pytest
 
-from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.connection import connect
 from conductor.adapters.kubernetes.api.kinds import POD
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Restart, Service, Stack
 from conductor.domain.states import Phase
 from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Place
-from tests.engines import BUSYBOX
+from tests.kubernetes.clusters import IMAGE, KUBECONFIG, TOOLS
+from tests.kubernetes.installed import Installed, installed
 
+__all__ = ["installed"]
 pytestmark = pytest.mark.cluster
-KUBECONFIG = os.environ.get("CONDUCTOR_TEST_KUBECONFIG", "")
-IMAGE = os.environ.get("CONDUCTOR_TEST_IMAGE", BUSYBOX)
-TOOLS = os.environ.get("CONDUCTOR_TEST_TOOLS_IMAGE", "localhost/conductor/tools:1")
 PATIENCE = 60.0
 """Seconds: no wait is longer."""
 SERVES = "mkdir -p /tmp/w; head -c 5000000 /dev/urandom >/tmp/w/big; exec httpd -f -p 8080 -h /tmp/w"
@@ -69,8 +70,9 @@ class Bed:
         return lines
 
     async def delete_pod(self, name: str) -> None:
-        client = await self.engine._connection.client()
-        await client.delete(POD, name, self.place.namespace)
+        admin = connect(KUBECONFIG)
+        await admin.delete(POD, name, self.place.namespace)
+        await admin.aclose()
 
     async def copied(self, name: str, path: str) -> bytes:
         async with asyncio.timeout(PATIENCE):
@@ -85,13 +87,10 @@ def does(name: str, script: str, **more: object) -> Service:
 
 
 @pytest.fixture
-async def bed() -> AsyncIterator[Bed]:
-    if not KUBECONFIG:
-        pytest.skip("no cluster to test with: name its kubeconfig in CONDUCTOR_TEST_KUBECONFIG")
+async def bed(installed: Installed) -> AsyncIterator[Bed]:
     name = f"j{uuid4().hex[:10]}"
     place = Place(namespace=f"j-conductor-{name}", run=name)
-    site = Site(instance=name, tools_image=TOOLS)
-    made = Bed(KubernetesEngine(Connection(kubeconfig=KUBECONFIG), site=site), place)
+    made = Bed(installed.engine(), place)
     now = datetime.now(UTC)
     lease = Lease(
         namespace=place.namespace,
@@ -108,7 +107,7 @@ async def bed() -> AsyncIterator[Bed]:
         await made.engine.aclose()
 
 
-async def test_a_log_is_whole_and_can_be_read_on_from_any_line(bed: Bed):
+async def test_a_log_is_whole_and_can_be_read_on_from_any_line(bed: Bed) -> None:
     hard = "printf 'a\\rb\\r\\n\\342\\200\\250x\\377\\n'; head -c 40000 /dev/zero | tr '\\0' z; echo"
     await bed.raise_(does("web", f"echo first; sleep 1; {hard}; seq 3000; printf last"))
     followed = await bed.log("web", follow=True)
@@ -119,14 +118,14 @@ async def test_a_log_is_whole_and_can_be_read_on_from_any_line(bed: Bed):
         assert await bed.log("web", since=followed[place].at) == followed[place + 1 :]
 
 
-async def test_restarts_of_a_container_are_one_log(bed: Bed):
+async def test_restarts_of_a_container_are_one_log(bed: Bed) -> None:
     await bed.raise_(does("web", "echo up; sleep 1; echo down; exit 1", restart=Restart.ALWAYS))
     lines = await bed.log("web", follow=True, most=6)
     assert [line.text for line in lines] == ["up", "down"] * 3
     assert [line.at for line in lines] == sorted({line.at for line in lines})
 
 
-async def test_pods_that_were_made_again_are_one_log(bed: Bed):
+async def test_pods_that_were_made_again_are_one_log(bed: Bed) -> None:
     await bed.raise_(does("web", "hostname; exec sleep 1000", restart=Restart.ALWAYS))
     following = asyncio.create_task(bed.log("web", follow=True, most=2))
     await bed.until("web", Phase.RUNNING)
@@ -136,7 +135,7 @@ async def test_pods_that_were_made_again_are_one_log(bed: Bed):
     assert (first, second != name) == (name, True)
 
 
-async def test_commands_have_streams_input_an_exit_code_and_a_time_limit(bed: Bed):
+async def test_commands_have_streams_input_an_exit_code_and_a_time_limit(bed: Bed) -> None:
     await bed.raise_(does("web", "exec sleep 1000"))
     await bed.until("web", Phase.RUNNING)
     engine, place = bed.engine, bed.place
@@ -150,7 +149,7 @@ async def test_commands_have_streams_input_an_exit_code_and_a_time_limit(bed: Be
     assert (missing.exit_code, b"no-such-program" in missing.stderr) == (127, True)
 
 
-async def test_archives_go_in_and_come_out_byte_for_byte(bed: Bed):
+async def test_archives_go_in_and_come_out_byte_for_byte(bed: Bed) -> None:
     await bed.raise_(does("web", "exec sleep 1000"), does("over", "exit 0"))
     await bed.until("web", Phase.RUNNING)
     data, buffer = os.urandom(2_000_000), io.BytesIO()
@@ -168,7 +167,7 @@ async def test_archives_go_in_and_come_out_byte_for_byte(bed: Bed):
         await bed.engine.copy_in(bed.place, "over", "/tmp", buffer.getvalue())
 
 
-async def test_an_image_without_tar_is_said_with_what_to_do(bed: Bed):
+async def test_an_image_without_tar_is_said_with_what_to_do(bed: Bed) -> None:
     bare = Service(
         name="bare",
         image=TOOLS,
@@ -183,7 +182,7 @@ async def test_an_image_without_tar_is_said_with_what_to_do(bed: Bed):
     assert refused.value.remedy
 
 
-async def test_a_port_is_reached_by_many_at_once_and_outlives_the_pod(bed: Bed):
+async def test_a_port_is_reached_by_many_at_once_and_outlives_the_pod(bed: Bed) -> None:
     await bed.raise_(does("web", SERVES, restart=Restart.ALWAYS))
     await bed.until("web", Phase.RUNNING)
     address = await bed.engine.url_of(bed.place, "web", 8080)
@@ -211,6 +210,6 @@ async def test_a_port_is_reached_by_many_at_once_and_outlives_the_pod(bed: Bed):
     assert await asyncio.to_thread(get) == now
 
 
-async def test_ports_of_what_does_not_run_are_not_found(bed: Bed):
+async def test_ports_of_what_does_not_run_are_not_found(bed: Bed) -> None:
     with pytest.raises(NotFoundError):
         await bed.engine.url_of(bed.place, "nobody", 80)

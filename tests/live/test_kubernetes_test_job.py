@@ -1,5 +1,6 @@
 """Every ending of a test suite on a real cluster: exit code, JUnit, artifacts and log come out, or what is lost is said.
 
+The engine has the shipped account; what befalls its pods is the administrator's doing.
 `CONDUCTOR_TEST_KUBECONFIG` names the cluster. On its nodes are the busybox of `tests/engines.py` (or what `CONDUCTOR_TEST_IMAGE` names)
 and the image of `deploy/tools` (`CONDUCTOR_TEST_TOOLS_IMAGE`): nothing is pulled.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -23,7 +23,6 @@ from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.api.kinds import NAMESPACE, POD, Manifest
 from conductor.adapters.kubernetes.collect import newest_pod
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
 from conductor.adapters.kubernetes.seeing.sight import Sight
 from conductor.adapters.kubernetes.streams.logs import read_log
@@ -32,12 +31,11 @@ from conductor.domain.stack import Job, Resources, Service, Stack, TmpfsMount
 from conductor.domain.states import Phase, WorkloadState
 from conductor.domain.verdict import Fault, Reason
 from conductor.ports.engine import PARTIAL_ENTRY, Place
-from tests.engines import BUSYBOX
+from tests.kubernetes.clusters import IMAGE, KUBECONFIG, TOOLS
+from tests.kubernetes.installed import Installed, installed
 
+__all__ = ["installed"]
 pytestmark = pytest.mark.cluster
-KUBECONFIG = os.environ.get("CONDUCTOR_TEST_KUBECONFIG", "")
-IMAGE = os.environ.get("CONDUCTOR_TEST_IMAGE", BUSYBOX)
-TOOLS = os.environ.get("CONDUCTOR_TEST_TOOLS_IMAGE", "localhost/conductor/tools:1")
 PATIENCE = 90.0
 """Seconds: no wait is longer."""
 JUNIT = "<testsuite tests='1'/>"
@@ -65,8 +63,9 @@ class Found:
 
 @dataclass(kw_only=True)
 class Bed:
-    """A namespace with an engine of its own."""
+    """A namespace with an engine of its own. `client` is the administrator's."""
 
+    installed: Installed
     engine: KubernetesEngine
     connection: Connection
     client: Client
@@ -140,29 +139,22 @@ class Bed:
 
     def another(self) -> KubernetesEngine:
         """Return an engine as a new process would have it."""
-        self.others.append(engine_of(self.place.run))
+        self.others.append(self.installed.engine())
         return self.others[-1]
 
 
-def engine_of(instance: str) -> KubernetesEngine:
-    return KubernetesEngine(
-        Connection(kubeconfig=KUBECONFIG), site=Site(instance=instance, tools_image=TOOLS)
-    )
-
-
 @pytest.fixture
-async def bed() -> AsyncIterator[Bed]:
-    if not KUBECONFIG:
-        pytest.skip("no cluster to test with: name its kubeconfig in CONDUCTOR_TEST_KUBECONFIG")
+async def bed(installed: Installed) -> AsyncIterator[Bed]:
     name = f"j{uuid4().hex[:10]}"
     connection = Connection(kubeconfig=KUBECONFIG)
     place = Place(namespace=f"j-conductor-{name}", run=name)
     made = Bed(
-        engine=engine_of(name),
+        installed=installed,
+        engine=installed.engine(),
         connection=connection,
         client=await connection.client(),
         place=place,
-        sight=Sight(connection, instance=name),
+        sight=Sight(connection, instance=installed.name),
     )
     now = datetime.now(UTC)
     lease = Lease(
@@ -188,7 +180,7 @@ def _runs(pod: Manifest) -> bool:
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_a_suite_that_passed_or_failed_leaves_everything(bed: Bed, code: int):
+async def test_a_suite_that_passed_or_failed_leaves_everything(bed: Bed, code: int) -> None:
     job = bed.job(f"{WRITES} exit {code}")
     found = await bed.run(job)
     assert (found.state.exit_code, found.junit, found.log) == (code, JUNIT, ["said"])
@@ -199,7 +191,7 @@ async def test_a_suite_that_passed_or_failed_leaves_everything(bed: Bed, code: i
     assert FINALIZER not in pod["metadata"].get("finalizers", ())
 
 
-async def test_a_suite_that_is_stopped_at_its_time_limit_leaves_what_it_wrote_until_then(bed: Bed):
+async def test_a_suite_that_is_stopped_at_its_time_limit_leaves_what_it_wrote_until_then(bed: Bed) -> None:
     job = bed.job(f"trap '' TERM; {WRITES} {STAYS}")
     await bed.start(job)
     await bed.writing()
@@ -209,7 +201,7 @@ async def test_a_suite_that_is_stopped_at_its_time_limit_leaves_what_it_wrote_un
     assert (found.junit, found.log[0], found.partial) == (JUNIT, "said", "")
 
 
-async def test_a_time_limit_holds_while_nobody_watches(bed: Bed):
+async def test_a_time_limit_holds_while_nobody_watches(bed: Bed) -> None:
     job = bed.job(f"{WRITES} {STAYS}")
     await bed.start(job)
     pod = await bed.writing()
@@ -221,14 +213,14 @@ async def test_a_time_limit_holds_while_nobody_watches(bed: Bed):
     assert (found.junit, found.partial) == (JUNIT, "")
 
 
-async def test_a_suite_without_memory_leaves_what_it_wrote_until_then(bed: Bed):
+async def test_a_suite_without_memory_leaves_what_it_wrote_until_then(bed: Bed) -> None:
     job = bed.job(f"{WRITES} sleep 2; tail /dev/zero")
     found = await bed.run(job)
     assert (found.state.reason, found.state.exit_code) == (Reason.OOM_KILLED, 137)
     assert found.junit == JUNIT
 
 
-async def test_an_evicted_suite_is_the_platforms_fault_and_its_files_are_there(bed: Bed):
+async def test_an_evicted_suite_is_the_platforms_fault_and_its_files_are_there(bed: Bed) -> None:
     job = bed.job(f"{WRITES} {STAYS}")
     await bed.start(job)
     pod = await bed.writing()
@@ -241,7 +233,9 @@ async def test_an_evicted_suite_is_the_platforms_fault_and_its_files_are_there(b
     assert (found.junit, found.partial) == (JUNIT, "")
 
 
-async def test_the_files_of_a_deleted_suite_are_there_and_its_record_stays_until_they_were_taken(bed: Bed):
+async def test_the_files_of_a_deleted_suite_are_there_and_its_record_stays_until_they_were_taken(
+    bed: Bed,
+) -> None:
     job = bed.job(f"{WRITES} {STAYS}")
     await bed.start(job)
     pod = await bed.writing()
@@ -252,7 +246,7 @@ async def test_the_files_of_a_deleted_suite_are_there_and_its_record_stays_until
     assert (found.junit, found.partial) == (JUNIT, "")
 
 
-async def test_small_files_of_a_deleted_suite_outlive_its_containers_for_who_comes_late(bed: Bed):
+async def test_small_files_of_a_deleted_suite_outlive_its_containers_for_who_comes_late(bed: Bed) -> None:
     job = bed.job(f"{WRITES} {STAYS}")
     await bed.start(job)
     pod = await bed.writing()
@@ -263,7 +257,7 @@ async def test_small_files_of_a_deleted_suite_outlive_its_containers_for_who_com
     assert (found.junit, found.partial) == (JUNIT, "")
 
 
-async def test_an_orchestrator_that_was_away_finds_everything(bed: Bed):
+async def test_an_orchestrator_that_was_away_finds_everything(bed: Bed) -> None:
     job = bed.job(f"{WRITES} exit 4")
     await bed.start(job)
     await bed.engine.aclose()
@@ -272,13 +266,13 @@ async def test_an_orchestrator_that_was_away_finds_everything(bed: Bed):
     assert (found.state.exit_code, found.junit, found.log, found.partial) == (4, JUNIT, ["said"], "")
 
 
-async def test_collecting_may_be_repeated(bed: Bed):
+async def test_collecting_may_be_repeated(bed: Bed) -> None:
     job = bed.job(f"{WRITES} exit 0")
     first = await bed.run(job)
     assert (await bed.finish(job, bed.another())).files == first.files
 
 
-async def test_an_image_without_a_shell_works(bed: Bed):
+async def test_an_image_without_a_shell_works(bed: Bed) -> None:
     out = TmpfsMount(target="/out")
     job = bed.job(
         "",
@@ -292,19 +286,19 @@ async def test_an_image_without_a_shell_works(bed: Bed):
     assert (found.state.exit_code, sorted(found.files)) == (0, ["out/junit.xml"])
 
 
-async def test_a_program_that_is_not_there_is_said_in_the_log(bed: Bed):
+async def test_a_program_that_is_not_there_is_said_in_the_log(bed: Bed) -> None:
     found = await bed.run(bed.job("", entrypoint=("no-such-program",), command=()))
     assert (found.state.exit_code, found.log) == (127, ["conductor: no-such-program: command not found"])
     assert found.files == {}
 
 
-async def test_what_is_too_large_for_a_log_is_fetched(bed: Bed):
+async def test_what_is_too_large_for_a_log_is_fetched(bed: Bed) -> None:
     job = bed.job(f"{WRITES} head -c 30000000 /dev/urandom >coverage/big; sha256sum coverage/big; exit 1")
     found = await bed.run(job)
     assert (found.junit, len(found.files["coverage/big"]), found.partial) == (JUNIT, 30_000_000, "")
 
 
-async def test_under_restricted_pod_security_it_is_the_same(bed: Bed):
+async def test_under_restricted_pod_security_it_is_the_same(bed: Bed) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     await bed.client.patch(NAMESPACE, bed.place.namespace, {"metadata": {"labels": labels}})
     job = bed.job(
@@ -318,7 +312,7 @@ async def test_under_restricted_pod_security_it_is_the_same(bed: Bed):
     assert (found.state.exit_code, found.junit, found.partial) == (5, JUNIT, "")
 
 
-async def test_suites_run_side_by_side(bed: Bed):
+async def test_suites_run_side_by_side(bed: Bed) -> None:
     jobs = [bed.job(f"{WRITES} exit {code}", name=f"tests-{code}") for code in (0, 1, 2)]
     await asyncio.gather(*(bed.start(job) for job in jobs))
 
