@@ -35,6 +35,7 @@ from conductor.adapters.docker.engine import DockerEngine
 from conductor.domain.masking import Masker
 from conductor.domain.stack import (
     BindMount,
+    Dependency,
     FileMount,
     Hook,
     Job,
@@ -50,7 +51,7 @@ from conductor.domain.stack import (
 )
 from conductor.domain.states import Phase
 from conductor.domain.verdict import Fault, Reason
-from conductor.errors import NotFoundError, RefusedError, UnreachableError
+from conductor.errors import ConflictError, NotFoundError, RefusedError, UnreachableError
 from conductor.ports.engine import PARTIAL_ENTRY, Place
 
 pytestmark = pytest.mark.engine
@@ -540,6 +541,35 @@ async def test_commands_before_the_stop_are_over_before_its_signal(subject: Dock
     await subject.engine.stop(subject.place, "web", grace=timedelta(seconds=10))
     await at_last(subject, ended("web"))
     assert texts(await all_of(subject.engine.logs(subject.place, "web"))) == ["drained", "ended"]
+
+
+async def test_a_service_whose_command_before_the_stop_fails_stays_awake_with_what_it_needs(
+    subject: DockerSubject,
+):
+    """As with `docker-compose stop` (2.40). A time that is over ends it all the same."""
+    wrong = (Hook(command=("sh", "-c", "echo hush; exit 4")), Hook(command=("touch", "/tmp/never")))
+    db, web = subject.stays("db"), replace(subject.stays("web"), pre_stop=wrong)
+    web, top = (
+        replace(one, depends_on=(Dependency(service=on),))
+        for one, on in ((web, "db"), (subject.stays("top"), "web"))
+    )
+    await raise_(subject, db, web, top, subject.stays("apart"))
+    await at_last(
+        subject, lambda states: all(running(name)(states) for name in ("db", "web", "top", "apart"))
+    )
+
+    for _ in range(2):
+        with pytest.raises(ConflictError, match=r"web: pre_stop: `sh` exited with 4; db is needed by web$"):
+            await subject.engine.sleep(subject.place)
+        phases = {name: state.phase for name, state in (await subject.engine.states(subject.place)).items()}
+        assert phases == {
+            "db": Phase.RUNNING, "web": Phase.RUNNING, "top": Phase.SLEEPING, "apart": Phase.SLEEPING,
+        }  # fmt: skip
+    assert (await subject.engine.exec(subject.place, "web", ["test", "-e", "/tmp/never"])).exit_code == 1
+    await subject.engine.wake(subject.place, "top")
+    await at_last(subject, running("top"))
+    await subject.engine.stop(subject.place, "web", grace=SHORT)
+    await at_last(subject, ended("web"))
 
 
 async def test_a_secret_of_a_command_after_the_start_that_has_no_value_is_a_state(subject: DockerSubject):

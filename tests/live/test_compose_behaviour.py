@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/conductor-test/behaviour:1"
-STACKS = ("surroundings", "network", "order", "endings", "stops", "hooks", "hook-fails")
+STACKS = ("surroundings", "network", "order", "endings", "stops", "hooks", "hook-fails", "stop-fails")
 RULES = [rule for stack in STACKS for rule in rules(stack)]
 AGREE_WITHIN_SECONDS = 45
 """Podman's name server is silent for up to half a minute whenever a network comes or goes anywhere on the machine."""
@@ -166,6 +166,13 @@ def test_a_command_after_a_start_that_fails_is_told_by_both(engine: Engine) -> N
     theirs, ours = engine.sides("hook-fails")
     assert "hook exited with status 4" in theirs.words
     assert "hook-fails: post_start: `/bin/sh` exited with 4: not yet" in ours.words
+
+
+def test_conductor_tells_which_command_before_a_stop_failed(engine: Engine) -> None:
+    _, ours = engine.sides("stop-fails")
+    assert "stop-fails: pre_stop: `/bin/sh` exited with 4" in ours.words
+    assert "cannot-be-run: pre_stop: `/no/such/program` exited with 127" in ours.words
+    assert "needed is needed by stop-fails" in ours.words
 
 
 @pytest.mark.parametrize("known", DIFFERENCES, ids=lambda known: f"{known.rule} {known.fact}")

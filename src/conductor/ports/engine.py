@@ -185,7 +185,10 @@ class Engine(Renderer, Protocol):
         ...
 
     async def sleep(self, place: Place) -> None:
-        """Stop every workload and keep what they hold."""
+        """Stop every workload and keep what they hold.
+
+        ConflictError where one goes on running, since a command that its file wants before the stop failed, and its engine can tell.
+        """
         ...
 
     async def wake(self, place: Place, service: str) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,10 +43,12 @@ PROBE = (FOLDER / "probe.sh").read_text()
 LIMIT_SECONDS = 120
 BETWEEN_CHECKS = 0.2
 TOKEN = "of the environment"
-STOPPED = frozenset({"stops", "hooks"})
+STOPPED = frozenset({"stops", "hooks", "stop-fails"})
 """Stacks that are looked at when they have been stopped."""
-ATTACHED = frozenset({"hooks", "hook-fails"})
+ATTACHED = frozenset({"hooks", "hook-fails", "stop-fails"})
 """Stacks that `up` stays with: detached it runs commands after a start detached too, and Podman never tells how such a one ended."""
+INTERRUPTED = frozenset({"stop-fails"})
+"""Stacks that are stopped by interrupting `up`: `docker-compose stop` runs commands before a stop detached, see above."""
 PROFILES = {"surroundings": ("wanted",)}
 FILES = {"surroundings": ("compose.yaml", "second.yaml")}
 IS_HEALTHY = "is healthy"
@@ -130,7 +133,7 @@ class Side:
             return {}
         started, state = moment(mine["State"]["StartedAt"]), theirs[0]["State"]
         facts: Facts = {}
-        if self.stack in STOPPED:
+        if self.stack in STOPPED and phase(theirs[0]) == "ended":
             ended = moment(mine["State"]["FinishedAt"])
             facts[f"ended before {other}"] = _yes(ended <= moment(state["FinishedAt"]))
         match condition:
@@ -155,12 +158,29 @@ class Side:
         return self.healths.get(service) or (container["State"].get("Health") or {}).get("Status") or "none"
 
 
+@dataclass(frozen=True)
+class _Up:
+    """An `up` that stays, and what it says."""
+
+    process: asyncio.subprocess.Process
+    ended: asyncio.Task[tuple[bytes, bytes]]
+
+    async def end(self, number: signal.Signals) -> str:
+        """Send it a signal, wait for its end, and return what it said."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            said, _ = await self.ended
+        return said.decode(errors="replace")
+
+
 @dataclass(kw_only=True)
 class Compose(Side):
     """docker-compose's side."""
 
     project: str
     image: str
+    up: _Up | None = None
 
     async def rise(self) -> None:
         """Run `up` to its end."""
@@ -185,17 +205,15 @@ class Compose(Side):
             *self._command("up", "--pull", "never"), cwd=self.folder, env=self._environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        ended = asyncio.create_task(up.communicate())
+        self.up = _Up(up, asyncio.create_task(up.communicate()))
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
-                while not ended.done() and not await self._has_started():
-                    await asyncio.wait([ended], timeout=BETWEEN_CHECKS)
-            code = up.returncode if ended.done() else 0
+                while not self.up.ended.done() and not await self._has_started():
+                    await asyncio.wait([self.up.ended], timeout=BETWEEN_CHECKS)
+            code = up.returncode if self.up.ended.done() else 0
         finally:
-            if up.returncode is None:
-                up.kill()
-            said, _ = await ended
-        return code or 0, said.decode(errors="replace")
+            said = "" if self.stack in INTERRUPTED else await self.up.end(signal.SIGKILL)
+        return code or 0, said
 
     async def _has_started(self) -> bool:
         found = await self.inspections()
@@ -209,7 +227,10 @@ class Compose(Side):
 
     async def stop(self) -> None:
         """Stop it as people do."""
-        await _run(self._command("stop"), self.folder, self._environment)
+        if self.stack in INTERRUPTED and self.up:
+            await self.up.end(signal.SIGINT)
+        else:
+            await _run(self._command("stop"), self.folder, self._environment)
 
     def _command(self, *words: str) -> list[str]:
         files = [*FILES.get(self.stack, ("compose.yaml",))]
@@ -282,7 +303,8 @@ class Conductor(Side):
 
     async def stop(self) -> None:
         """Put it to sleep."""
-        await _run([*conductor(), "stacks", "sleep", self.run], self.folder, self._environment)
+        done = await _run([*conductor(), "stacks", "sleep", self.run], self.folder, self._environment)
+        self.words += done.stdout + done.stderr
 
     @property
     def _environment(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from conductor.adapters.docker.marks import Failure, Note
 from conductor.adapters.docker.watching.states import will_restart
 from conductor.adapters.docker.watching.watcher import Container
 from conductor.domain.verdict import Fault, Reason
+from conductor.errors import ConflictError
 from conductor.ports.engine import Place
 
 RESTART_TIME = timedelta(seconds=5)
@@ -35,29 +36,50 @@ async def stop(access: Access, place: Place, workload: str, *, grace: timedelta)
 
 
 async def put_to_sleep(access: Access, place: Place) -> None:
-    """Stop all that runs, each after what depends on it, as Compose does, and remember that it sleeps."""
+    """Stop all that runs, each after what depends on it, as Compose does, and remember that it sleeps.
+
+    Raises ConflictError where a command before the stop failed: as with Compose, its service goes on running, and so does what it needs.
+    """
     workloads = await access.sight.containers(place.namespace)
-    going: dict[str, list[Container]] = {}
-    for workload, containers in workloads.items():
-        note = access.marks.note(place.namespace, workload)
-        going[workload] = [c for c in containers if _is_alive(c, note)]
-        if going[workload]:
-            access.marks.write_note(place.namespace, replace(note, asleep=True))
-    ended = {workload: asyncio.Event() for workload in going}
+    ended = {workload: asyncio.Event() for workload in workloads}
+    staying: dict[str, str] = {}
 
     async def in_turn(workload: str) -> None:
-        for other, containers in workloads.items():
-            if workload in depends_on(containers):
-                await ended[other].wait()
-        await asyncio.gather(*(_stop(access, c, None) for c in going[workload]))
+        above = [other for other, containers in workloads.items() if workload in depends_on(containers)]
+        for other in above:
+            await ended[other].wait()
+        if needing := next((other for other in above if other in staying), None):
+            staying[workload] = f"{workload} is needed by {needing}"
+        elif wrong := await _fall_asleep(access, place, workload, workloads[workload]):
+            staying[workload] = f"{workload}: {wrong}"
         ended[workload].set()
 
-    turns = [asyncio.create_task(in_turn(workload)) for workload in going]
+    turns = [asyncio.create_task(in_turn(workload)) for workload in workloads]
     try:
         await asyncio.gather(*turns)
     finally:
         for turn in turns:
             turn.cancel()
+    if staying:
+        raise ConflictError(
+            f"not all of {place.run} fell asleep, as with Compose: {'; '.join(staying.values())}",
+            remedy="Correct the command, or delete the stack: then none is run.",
+        )
+
+
+async def _fall_asleep(access: Access, place: Place, workload: str, containers: Sequence[Container]) -> str:
+    """Stop one workload; return what keeps it running, or nothing."""
+    note = access.marks.note(place.namespace, workload)
+    alive = [container for container in containers if _is_alive(container, note)]
+    if not alive:
+        return ""
+    access.marks.write_note(place.namespace, replace(note, asleep=True))
+    wrong = await asyncio.gather(*(_before_the_stop(access, container) for container in alive))
+    if any(wrong):
+        access.marks.write_note(place.namespace, note)
+        return next(filter(None, wrong))
+    await asyncio.gather(*(_end(access, container, None) for container in alive))
+    return ""
 
 
 def depends_on(containers: Sequence[Container]) -> set[str]:
@@ -87,12 +109,24 @@ def _is_alive(container: Container, note: Note) -> bool:
 
 
 async def _stop(access: Access, container: Container, grace: int | None) -> None:
-    client = await access.client()
+    """End it, whatever its own commands say: its time is over."""
+    await _before_the_stop(access, container)
+    await _end(access, container, grace)
+
+
+async def _before_the_stop(access: Access, container: Container) -> str:
+    """Run its commands before a stop; return what went wrong in a container that goes on running, or nothing."""
     if not container["State"][
         "Running"
     ]:  # its engine is about to start it again, and can only stop what runs
         await _comes_back(access, container["Id"])
-    await run_pre_stop(client, container)
+    wrong = await run_pre_stop(await access.client(), container)
+    found = await access.find(container["Id"]) if wrong else None
+    return wrong if found and found["State"]["Running"] else ""
+
+
+async def _end(access: Access, container: Container, grace: int | None) -> None:
+    client = await access.client()
     with reaching(f"stopping {container['Name'].lstrip('/')}"):
         try:
             await client.containers.container(container["Id"]).stop(t=grace)

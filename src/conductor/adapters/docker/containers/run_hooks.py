@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from conductor.adapters.docker.connection.client import Client
@@ -26,12 +27,6 @@ async def run_post_start(client: Client, container: str, hooks: Sequence[Hook], 
     return ""
 
 
-async def run_pre_stop(client: Client, container: Mapping[str, Any]) -> None:
-    """Run what its label says. One that fails keeps nothing from being stopped: the stack is to fall asleep or to go."""
-    for hook in written(container, LABEL_PRE_STOP):
-        await _run(client, container["Id"], hook)
-
-
 async def run_post_start_again(client: Client, container: Mapping[str, Any]) -> str:
     """Run what its label says, where a container is started once more by somebody without a stack; return what went wrong."""
     for hook in written(container, LABEL_POST_START):
@@ -40,7 +35,26 @@ async def run_post_start_again(client: Client, container: Mapping[str, Any]) -> 
     return ""
 
 
-async def _run(client: Client, container: str, hook: Mapping[str, Any]) -> str:
+async def run_pre_stop(client: Client, container: Mapping[str, Any]) -> str:
+    """Run what its label says, up to the first that fails; return how that ended. What it said is left out: its secrets are not known."""
+    for hook in written(container, LABEL_PRE_STOP):
+        if wrong := await _run(client, container["Id"], hook):
+            return f"pre_stop: {wrong.how}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """How a command failed, and what it, or the engine, said."""
+
+    how: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.said}" if self.said else self.how
+
+
+async def _run(client: Client, container: str, hook: Mapping[str, Any]) -> _Wrong | None:
     command: list[str] = hook["command"]
     try:
         result = await execute(
@@ -52,7 +66,7 @@ async def _run(client: Client, container: str, hook: Mapping[str, Any]) -> str:
             working_dir=hook.get("working_dir") or "",
         )
     except NotFoundError as error:
-        return f"`{command[0]}` could not be run: {error.message}"
+        return _Wrong(f"`{command[0]}` could not be run", error.message)
     if result.exit_code == 0:
-        return ""
-    return f"`{command[0]}` exited with {result.exit_code}{': ' if said(result) else ''}{said(result)}"
+        return None
+    return _Wrong(f"`{command[0]}` exited with {result.exit_code}", said(result))
