@@ -197,7 +197,7 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
         return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
     if settings.engine == "kubernetes":
         return _cluster(settings, secrets)
-    from conductor.adapters.docker.building.builder import DockerBuilder
+    from conductor.adapters.docker.builder import DockerBuilder
     from conductor.adapters.docker.connection.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
 

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 from tests.engines import busybox, engine_state  # noqa: F401 -- fixtures
+from tests.orders import an_order
 
-from conductor.adapters.docker.building.builder import DockerBuilder
+from conductor.adapters.docker.builder import DockerBuilder
 from conductor.adapters.docker.connection.client import Connection
 from conductor.domain.names import LABEL_KEY, LABEL_RUN
 from conductor.domain.report import BuiltImage
@@ -47,11 +48,10 @@ class Workshop:
         async def keep(line: str) -> None:
             self.lines.append(line)
 
-        made = await self.builder.build(
-            str(self.checkout), build, key=key, name="app", labels={LABEL_RUN: "a-run"}, on_line=keep
-        )
+        order = an_order(key, checkout=self.checkout, build=build)
+        made = await self.builder.build(order, on_line=keep)
         self.made.append(made.reference)
-        assert await self.builder.find(key) is not None
+        assert await self.builder.find(order) is not None
         return made
 
     async def labels(self, image: BuiltImage) -> dict[str, str]:
@@ -162,14 +162,13 @@ async def test_a_build_that_is_given_up_leaves_the_engine_able_to_build(workshop
 
     build = Build(dockerfile_inline=f"FROM {workshop.image}\nRUN echo under way; sleep 20 # {uuid4().hex}\n")
     key = await workshop.builder.content_key(str(workshop.checkout), build)
-    task = asyncio.create_task(
-        workshop.builder.build(str(workshop.checkout), build, key=key, name="app", labels={}, on_line=tell)
-    )
+    order = an_order(key, checkout=workshop.checkout, build=build)
+    task = asyncio.create_task(workshop.builder.build(order, on_line=tell))
     async with asyncio.timeout(60):
         await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await workshop.builder.find(key) is None
+    assert await workshop.builder.find(order) is None
     await workshop.build("RUN echo still well")
     assert "still well" in workshop.lines

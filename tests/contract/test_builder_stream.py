@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.orders import an_order
 
-from conductor.adapters.docker.building.builder import DockerBuilder, reference
+from conductor.adapters.docker.builder import DockerBuilder, reference
 from conductor.adapters.docker.connection.client import Connection
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.stack import Build
@@ -110,9 +111,8 @@ async def build(
         kept.append(line)
 
     key = await builder.content_key(str(checkout), wanted)
-    return await builder.build(
-        str(checkout), wanted, key=key, name="backend", labels={"conductor.dev/run": "shop-1"}, on_line=keep
-    )
+    order = an_order(key, checkout=checkout, build=wanted, name="backend")
+    return await builder.build(order, on_line=keep)
 
 
 async def failure(engine: RecordedEngine, tmp_path: Path, checkout: Path) -> RunError:
@@ -126,13 +126,13 @@ async def test_what_was_built_is_found_under_its_key_and_bears_it(tmp_path: Path
     engine = RecordedEngine(SUCCESS)
     async with engine.serving(tmp_path) as builder:
         key = await builder.content_key(str(checkout), Build())
-        assert await builder.find(key) is None
+        assert await builder.find(an_order(key)) is None
         built = await build(builder, checkout)
-        found = await builder.find(key)
+        found = await builder.find(an_order(key))
     assert found is not None
     assert (built.name, built.reference, built.digest) == ("backend", reference(key), "sha256:7c624892a19f")
     assert (found.name, found.reference, found.cached) == ("", built.reference, True)
-    assert engine.images[reference(key)] == {LABEL_KEY: key, "conductor.dev/run": "shop-1"}
+    assert engine.images[reference(key)] == {LABEL_KEY: key, "conductor.dev/run": "a-run"}
     assert engine.contexts == [["Dockerfile", "server.js"]]
 
 
@@ -155,7 +155,7 @@ async def test_an_image_that_says_another_key_is_not_taken_for_it(tmp_path: Path
     async with engine.serving(tmp_path) as builder:
         key = await builder.content_key(str(checkout), Build())
         engine.images[reference(key)] = {LABEL_KEY: "f" * 64}
-        assert await builder.find(key) is None
+        assert await builder.find(an_order(key)) is None
 
 
 async def test_two_builds_of_one_key_at_the_same_time_are_one_build(tmp_path: Path, checkout: Path):
@@ -286,4 +286,4 @@ class Forgetful(dict[str, dict[str, str]]):
 async def test_no_engine_at_all_is_unreachable(tmp_path: Path, checkout: Path):
     builder = DockerBuilder(Connection(state_folder=tmp_path, url=f"unix://{tmp_path}/nobody.sock"))
     with pytest.raises(UnreachableError):
-        await builder.find(await builder.content_key(str(checkout), Build()))
+        await builder.find(an_order(await builder.content_key(str(checkout), Build())))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.adapters.docker.building.context import archive, content_key, read_context
-from conductor.adapters.docker.building.ignore import Ignore
+from conductor.building.context import archive, content_key, read_context
+from conductor.building.ignore import Ignore
 from conductor.domain.stack import Build
 from conductor.errors import RefusedError, RunError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conductor.adapters.docker.building.dockerfile import instructions, line_of
+from conductor.building.dockerfile import instructions, line_of
 
 DOCKERFILE = """\
 # syntax=docker/dockerfile:1

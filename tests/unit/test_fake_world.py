@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.orders import an_order
 
 from conductor.adapters.fake.builder import FakeBuilder
 from conductor.adapters.fake.clock import START, FakeClock
@@ -66,16 +67,16 @@ async def test_unchanged_content_has_the_same_key_and_changed_content_another(tm
 
 
 async def test_what_was_built_is_found_also_by_a_later_builder(tmp_path: Path):
-    assert await FakeBuilder(tmp_path).find("abc") is None
-    built = await FakeBuilder(tmp_path).build("", Build(), key="abc", name="web", labels={}, on_line=quiet)
-    assert await FakeBuilder(tmp_path).find("abc") == built
+    assert await FakeBuilder(tmp_path).find(an_order("abc")) is None
+    built = await FakeBuilder(tmp_path).build(an_order("abc"), on_line=quiet)
+    assert await FakeBuilder(tmp_path).find(an_order("abc")) == built
 
 
 async def test_a_build_fails_where_it_was_asked_to():
     builder = FakeBuilder(misfortunes=parse_misfortunes("build/web:BuildFailed"))
-    await builder.build("", Build(), key="1", name="tests/tests", labels={}, on_line=quiet)
+    await builder.build(an_order("1", name="tests/tests"), on_line=quiet)
     with pytest.raises(RunError) as caught:
-        await builder.build("", Build(), key="2", name="web", labels={}, on_line=quiet)
+        await builder.build(an_order("2", name="web"), on_line=quiet)
     assert (caught.value.reason, builder.builds) == ("BuildFailed", ["tests/tests"])
 
 

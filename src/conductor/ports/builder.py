@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from conductor.domain.report import BuiltImage
@@ -11,23 +12,49 @@ from conductor.domain.stack import Build
 OnLine = Callable[[str], Awaitable[None]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remote:
+    """Where a cluster may fetch the same commit by itself."""
+
+    url: str
+    """`https://...`, without credentials."""
+    commit: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildOrder:
+    """One image that a run needs: made of what, for whom."""
+
+    run: str
+    repository: str
+    """As people name it (`acme/shop`)."""
+    name: str
+    """`<service>` or `tests/<suite>`."""
+    build: Build
+    checkout: str
+    """Absolute path of the checkout on this machine."""
+    key: str
+    """The content key: what was made under it is the image."""
+    remote: Remote | None = None
+    """None where the checkout is not what a commit says."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
 class Builder(Protocol):
     """Makes images, and knows which it has made.
 
     Law: what is unchanged (context as `.dockerignore` leaves it, Dockerfile, args, target) is not built again: the content key is the
-    image's name. Two builds of one key at the same time end in one image.
+    image's name. Two builds of one key at the same time end in one image. A build that was begun is adopted by whoever orders it again.
     """
 
     async def content_key(self, checkout: str, build: Build) -> str:
         """Work out the key: hex digits, the same for the same content on any machine."""
         ...
 
-    async def find(self, key: str) -> BuiltImage | None:
-        """Return the image made under this key, if it is still there. Its `name` is empty."""
+    async def find(self, order: BuildOrder) -> BuiltImage | None:
+        """Return the image made under the order's key, if it is still there. Its `name` is empty."""
         ...
 
-    async def build(
-        self, checkout: str, build: Build, *, key: str, name: str, labels: dict[str, str], on_line: OnLine
-    ) -> BuiltImage:
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Build it, handing each line of output on. Raises `RunError(reason=BuildFailed)` with the failing line and its Dockerfile line."""
         ...

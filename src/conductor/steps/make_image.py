@@ -8,10 +8,10 @@ from conductor.domain.blueprint import ImageBuild
 from conductor.domain.event import Kind
 from conductor.domain.names import LABEL_RUN, slug
 from conductor.domain.report import BuiltImage, LogLine
-from conductor.domain.run import Run
+from conductor.domain.run import Run, Source
 from conductor.durable import step
 from conductor.errors import ConductorError, RunError
-from conductor.ports.builder import OnLine
+from conductor.ports.builder import BuildOrder, OnLine, Remote
 from conductor.ports.world import the_world
 from conductor.steps.place import checkout_of
 from conductor.steps.tell import tell
@@ -46,19 +46,32 @@ async def make_image(run: Run, image: ImageBuild) -> BuiltImage:
 
 
 async def _find_or_build(run: Run, image: ImageBuild) -> BuiltImage:
-    world = the_world()
-    checkout = str(checkout_of(run))
-    key = await world.builder.content_key(checkout, image.build)
-    if not image.build.no_cache and (found := await world.builder.find(key)):
+    builder = the_world().builder
+    order = await _order(run, image)
+    if not image.build.no_cache and (found := await builder.find(order)):
         return replace(found, cached=True)
-    return await world.builder.build(
-        checkout,
-        image.build,
-        key=key,
+    return await builder.build(order, on_line=_keeper(run, image))
+
+
+async def _order(run: Run, image: ImageBuild) -> BuildOrder:
+    checkout = str(checkout_of(run))
+    return BuildOrder(
+        run=run.id,
+        repository=run.repository,
         name=image.name,
+        build=image.build,
+        checkout=checkout,
+        key=await the_world().builder.content_key(checkout, image.build),
+        remote=_remote(run.source),
         labels={LABEL_RUN: run.id},
-        on_line=_keeper(run, image),
     )
+
+
+def _remote(source: Source) -> Remote | None:
+    """Return where a cluster can fetch it too: over https, at a commit."""
+    if source.commit is None or source.dirty or not source.location.startswith("https://"):
+        return None
+    return Remote(url=source.location, commit=source.commit)
 
 
 def _keeper(run: Run, image: ImageBuild) -> OnLine:

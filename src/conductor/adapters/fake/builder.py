@@ -11,7 +11,7 @@ from conductor.adapters.fake.misfortunes import Fate, Misfortune, parse_misfortu
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.errors import RunError
-from conductor.ports.builder import OnLine
+from conductor.ports.builder import BuildOrder, OnLine
 
 
 class FakeBuilder:
@@ -37,38 +37,30 @@ class FakeBuilder:
                 digest.update(path.read_bytes())
         return digest.hexdigest()
 
-    async def find(self, key: str) -> BuiltImage | None:
+    async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Return it if it was built."""
+        key = order.key
         known = key in self._images or (self._folder is not None and (self._folder / key).exists())
         return _image(key) if known else None
 
-    async def build(
-        self,
-        checkout: str,  # noqa: ARG002 -- nothing is read
-        build: Build,
-        *,
-        key: str,
-        name: str,
-        labels: dict[str, str],  # noqa: ARG002 -- nothing bears them
-        on_line: OnLine,
-    ) -> BuiltImage:
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Say two lines, and it is there."""
-        await on_line(f"STEP 1/1: {build.dockerfile}")
-        if self._fate.of("build", name):
+        await on_line(f"STEP 1/1: {order.build.dockerfile}")
+        if self._fate.of("build", order.name):
             await on_line("STEP 1/1 failed, as was asked for")
             raise RunError(
-                f"building {name} failed",
+                f"building {order.name} failed",
                 reason="BuildFailed",
                 fault="repository",
                 remedy="Read the build's log; its last lines say why.",
             )
-        await on_line(f"done {key[:12]}")
-        self.builds.append(name)
-        self._images[key] = _image(key)
+        await on_line(f"done {order.key[:12]}")
+        self.builds.append(order.name)
+        self._images[order.key] = _image(order.key)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / key).touch()
-        return _image(key)
+            (self._folder / order.key).touch()
+        return _image(order.key)
 
 
 def _image(key: str) -> BuiltImage:

@@ -10,7 +10,7 @@ from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import RunError
-from conductor.ports.builder import OnLine
+from conductor.ports.builder import BuildOrder, OnLine
 
 
 class NoBuilder:
@@ -23,20 +23,18 @@ class NoBuilder:
             :32
         ]
 
-    async def find(self, key: str) -> BuiltImage | None:
+    async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Find none."""
-        del key
+        del order
         return None
 
-    async def build(
-        self, checkout: str, build: Build, *, key: str, name: str, labels: dict[str, str], on_line: OnLine
-    ) -> BuiltImage:
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Raise `RunError`, always."""
-        del checkout, key, labels, on_line
+        del on_line
         raise RunError(
-            f"{name} is to be built from {build.dockerfile}, and no images are built on a cluster yet",
+            f"{order.name} is to be built from {order.build.dockerfile}, and no images are built on a cluster yet",
             reason=Reason.BUILD_FAILED,
             fault=Fault.REPOSITORY,
             remedy="Push it to a registry that the cluster can pull from and name it with `image:`, or use the docker engine.",
-            subject=name,
+            subject=order.name,
         )

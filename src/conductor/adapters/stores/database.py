@@ -1,6 +1,7 @@
 """Connections: SQLite in WAL mode for several processes on one file, or any database by its URL.
 
-Law: a transaction that writes takes SQLite's write lock when it begins, so it waits its turn and never fails half-way.
+Law: a transaction that writes takes SQLite's write lock when it begins, so it waits its turn and never fails half-way. The waiting is
+for other processes: losers of a lock sleep and try again, in no order, so writers of one process come one after the other.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 BUSY_SECONDS = 30
+CONNECTIONS = 5
+"""One that writes, and those that read."""
 WRITES = "conductor_writes"
 """The execution option that marks a connection which writes."""
 
@@ -20,26 +22,31 @@ def url_of(url_or_path: str | Path) -> URL:
     """Make a database URL of a path, or choose the driver for a URL.
 
     >>> str(url_of("/state/conductor.db"))
-    'sqlite+aiosqlite:////state/conductor.db'
+    'sqlite:////state/conductor.db'
     >>> str(url_of("postgresql://db/conductor"))
     'postgresql+psycopg://db/conductor'
     """
     if isinstance(url_or_path, Path) or "://" not in url_or_path:
-        return URL.create("sqlite+aiosqlite", database=str(Path(url_or_path).absolute()))
+        return URL.create("sqlite", database=str(Path(url_or_path).absolute()))
     url = make_url(url_or_path)
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}.get(url.drivername)
-    return url.set(drivername=driver) if driver else url
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
-def connect(url: URL) -> AsyncEngine:
+def connect(url: URL) -> Engine:
     """Make an engine; nothing is opened yet."""
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True)
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_async_engine(url, pool_size=4, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine.sync_engine, "connect", _prepare)
-    event.listen(engine.sync_engine, "begin", _begin)
+    engine = create_engine(
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_reset_on_return=None,  # every connection is given back after a commit or a rollback
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
     return engine
 
 

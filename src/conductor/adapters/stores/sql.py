@@ -1,27 +1,42 @@
 """`SqlStore`: our own tables in SQL, written for SQLite and Postgres alike.
 
 Laws: every write is keyed and may be repeated. An attempt that has ended stays ended: a late write of another status changes nothing.
-What was begun is finished, also when who asked is cancelled.
+What was begun is finished, also when who asked is cancelled. A transaction is one piece of work in a thread: what waits in between is
+nobody's event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, delete, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from conductor.adapters.stores import rows, schema
 from conductor.adapters.stores.columns import Moment, clean
 from conductor.adapters.stores.database import WRITES, connect, url_of
 from conductor.adapters.stores.problems import translated
 from conductor.adapters.stores.tables import cases, events, images, leases, reports, runs, steps, suites
-from conductor.adapters.stores.undisturbed import undisturbed
+from conductor.adapters.stores.threads import Threads
 from conductor.domain.event import Event, StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage, Report
@@ -31,6 +46,9 @@ from conductor.domain.verdict import Outcome, Verdict
 from conductor.errors import ConflictError, UsageError
 from conductor.ports.store import RunRow
 
+T = TypeVar("T")
+
+_THREADS = 4
 _TURNS = 100
 """How often an append may lose the race for the next number: only where writers do not take turns, as on Postgres."""
 
@@ -38,10 +56,12 @@ _TURNS = 100
 class SqlStore:
     """The store on one database. Make it with `await SqlStore.open(...)`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = engine.execution_options(**{WRITES: True})
         self._where = engine.url.database or engine.url.render_as_string(hide_password=True)
+        self._readers = Threads("store-reads", _THREADS)
+        self._writers = Threads("store-writes", 1 if engine.dialect.name == "sqlite" else _THREADS)
 
     @classmethod
     async def open(cls, url_or_path: str | Path) -> Self:
@@ -64,15 +84,15 @@ class SqlStore:
 
     async def aclose(self) -> None:
         """Let go of the database."""
-        await self._engine.dispose()
+        for threads in (self._readers, self._writers):
+            threads.close()
+        await asyncio.to_thread(self._engine.dispose)
 
-    @undisturbed
     async def save_run(self, run: Run) -> None:
         """Record a run under its id and attempt."""
-        async with self._writing("recording a run") as connection:
-            await self._upsert(connection, runs, rows.run_values(run), keep=("status",))
+        saving = partial(self._upsert, table=runs, values=rows.run_values(run), keep=("status",))
+        await self._write("recording a run", saving)
 
-    @undisturbed
     async def set_status(
         self, run: Run, status: Status, *, at: datetime, executor: str = "", outcome: Outcome | None = None
     ) -> None:
@@ -84,14 +104,16 @@ class SqlStore:
             values["started_at"] = func.coalesce(runs.c.started_at, literal(at, Moment()))
         if status is Status.ENDED:
             values |= {"ended_at": at, "outcome": outcome, "verdict": outcome.verdict if outcome else None}
-        async with self._writing("recording the status of a run") as connection:
-            await connection.execute(self._insert(runs).values(rows.run_values(run)).on_conflict_do_nothing())
-            change = update(runs).where(_is(runs, run.id, run.attempt)).values(values)
-            if status is not Status.ENDED:
-                change = change.where(runs.c.status != Status.ENDED)
-            await connection.execute(change)
 
-    @undisturbed
+        def change(connection: Connection) -> None:
+            connection.execute(self._insert(runs).values(rows.run_values(run)).on_conflict_do_nothing())
+            wanted = update(runs).where(_is(runs, run.id, run.attempt)).values(values)
+            if status is not Status.ENDED:
+                wanted = wanted.where(runs.c.status != Status.ENDED)
+            connection.execute(wanted)
+
+        await self._write("recording the status of a run", change)
+
     async def find_run(self, run_id: str, *, attempt: int | None = None) -> RunRow | None:
         """Return one run by id or unambiguous beginning of it. Raises `UsageError` where several begin so."""
         if not run_id:
@@ -99,12 +121,13 @@ class SqlStore:
         query = select(runs).order_by(runs.c.attempt.desc()).limit(1)
         if attempt is not None:
             query = query.where(runs.c.attempt == attempt)
-        async with self._reading("looking for a run") as connection:
-            whole = await self._whole_id(connection, clean(run_id))
-            row = (await connection.execute(query.where(runs.c.id == whole))).first()
+
+        def find(connection: Connection) -> RunRow | None:
+            row = connection.execute(query.where(runs.c.id == _whole_id(connection, clean(run_id)))).first()
             return rows.run_row(row) if row else None
 
-    @undisturbed
+        return await self._read("looking for a run", find)
+
     async def list_runs(
         self,
         *,
@@ -123,82 +146,81 @@ class SqlStore:
                 query = query.where(runs.c[name] == value)
         return [rows.run_row(row) for row in await self._all("listing runs", query)]
 
-    @undisturbed
     async def append(self, event: Event) -> Event:
         """Add to the log under the next number of its run; an event whose (run, key) is there already is left as it was."""
-        known = select(events).where(events.c.run == event.run, events.c.key == event.key)
         for _ in range(_TURNS):
-            async with self._writing("recording an event") as connection:
-                added = (await connection.execute(self._next_event(event))).first()
-                if stored := added or (await connection.execute(known)).first():
-                    return rows.event(stored)
-        raise ConflictError(
-            f"recording event {event.key} of {event.run}: too many writers at once",
-            remedy="Repeat the command.",
-        )
+            stored = await self._write("recording an event", partial(self._append, event=event))
+            if stored is not None:
+                return stored
+        raise _too_many_writers(event)
 
-    @undisturbed
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Return events of a run with seq > `after`, ascending."""
         query = select(events).where(events.c.run == run_id, events.c.seq > after)
         found = await self._all("reading events", query.order_by(events.c.seq).limit(limit))
         return [rows.event(row) for row in found]
 
-    @undisturbed
     async def save_step(self, step: StepRecord) -> None:
         """Record a step under (run, attempt, name, subject)."""
-        async with self._writing("recording a step") as connection:
-            key = {"run": step.run, "attempt": step.attempt, "name": step.name, "subject": step.subject}
-            await self._upsert(connection, steps, {**key, "started_at": step.started_at, "step": step})
+        await self._write("recording a step", partial(self._save_step, step=step))
 
-    @undisturbed
+    async def show_step(self, step: StepRecord, event: Event) -> None:
+        """Record a step, and the event that tells of it, in one transaction."""
+
+        def show(connection: Connection) -> Event | None:
+            self._save_step(connection, step)
+            return self._append(connection, event)
+
+        for _ in range(_TURNS):
+            if await self._write("recording a step", show) is not None:
+                return
+        raise _too_many_writers(event)
+
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return the steps of an attempt in the order of their start."""
         query = select(steps.c.step).where(steps.c.run == run_id, steps.c.attempt == attempt)
         ordered = query.order_by(steps.c.started_at, steps.c.name, steps.c.subject)
         return [row.step for row in await self._all("reading steps", ordered)]
 
-    @undisturbed
     async def save_result(self, run: Run, result: SuiteResult) -> None:
         """Record a suite's result and its cases, in place of what was there."""
-        async with self._writing("recording test results") as connection:
-            await self._upsert(connection, suites, rows.suite_values(run, result))
-            mine = and_(cases.c.run == run.id, cases.c.attempt == run.attempt, cases.c.suite == result.suite)
-            await connection.execute(delete(cases).where(mine))
-            if result.cases:
-                await connection.execute(cases.insert(), rows.case_values(run, result))
 
-    @undisturbed
+        def save(connection: Connection) -> None:
+            self._upsert(connection, suites, rows.suite_values(run, result))
+            mine = and_(cases.c.run == run.id, cases.c.attempt == run.attempt, cases.c.suite == result.suite)
+            connection.execute(delete(cases).where(mine))
+            if result.cases:
+                connection.execute(cases.insert(), rows.case_values(run, result))
+
+        await self._write("recording test results", save)
+
     async def results(self, run_id: str, attempt: int) -> Sequence[SuiteResult]:
         """Return what has been recorded of the suites, by name."""
-        async with self._reading("reading test results") as connection:
-            of_suites = select(suites).where(suites.c.run == run_id, suites.c.attempt == attempt)
-            of_cases = select(cases).where(cases.c.run == run_id, cases.c.attempt == attempt)
-            found = (await connection.execute(of_suites.order_by(suites.c.suite))).all()
-            each = (await connection.execute(of_cases.order_by(cases.c.suite, cases.c.position))).all()
+        of_suites = select(suites).where(suites.c.run == run_id, suites.c.attempt == attempt)
+        of_cases = select(cases).where(cases.c.run == run_id, cases.c.attempt == attempt)
+
+        def read(connection: Connection) -> Sequence[SuiteResult]:
+            found = connection.execute(of_suites.order_by(suites.c.suite)).all()
+            each = connection.execute(of_cases.order_by(cases.c.suite, cases.c.position)).all()
             return [rows.suite_result(row, each) for row in found]
 
-    @undisturbed
+        return await self._read("reading test results", read)
+
     async def save_image(self, run: Run, image: BuiltImage) -> None:
         """Record an image under (run, attempt, name)."""
         values = {"run": run.id, "attempt": run.attempt, "name": image.name, "image": image}
-        async with self._writing("recording an image") as connection:
-            await self._upsert(connection, images, values)
+        await self._write("recording an image", partial(self._upsert, table=images, values=values))
 
-    @undisturbed
     async def images(self, run_id: str, attempt: int) -> Sequence[BuiltImage]:
         """Return the images of an attempt by name."""
         query = select(images.c.image).where(images.c.run == run_id, images.c.attempt == attempt)
         return [row.image for row in await self._all("reading images", query.order_by(images.c.name))]
 
-    @undisturbed
     async def save_report(self, report: Report) -> None:
         """Record the report of an attempt."""
         values = {"run": report.run.id, "attempt": report.run.attempt, "report": report}
-        async with self._writing("recording a report") as connection:
-            await self._upsert(connection, reports, values)
+        await self._write("recording a report", partial(self._upsert, table=reports, values=values))
 
-    @undisturbed
     async def find_report(self, run_id: str, attempt: int | None = None) -> Report | None:
         """Return it, of the latest attempt that has one unless one is named."""
         query = select(reports.c.report).where(reports.c.run == run_id)
@@ -207,43 +229,37 @@ class SqlStore:
         found = await self._all("reading a report", query.order_by(reports.c.attempt.desc()).limit(1))
         return found[0].report if found else None
 
-    @undisturbed
     async def save_lease(self, lease: Lease) -> None:
         """Record what the mark on the namespace says."""
         key = {"namespace": lease.namespace, "run": lease.run, "expires_at": lease.expires_at}
-        async with self._writing("recording a lease") as connection:
-            await self._upsert(connection, leases, {**key, "lease": lease})
+        saving = partial(self._upsert, table=leases, values={**key, "lease": lease})
+        await self._write("recording a lease", saving)
 
-    @undisturbed
     async def leases(self) -> Sequence[Lease]:
         """Return all that are recorded, first to end first; the pinned ones last."""
         pinned = case((leases.c.expires_at.is_(None), 1), else_=0)
         query = select(leases.c.lease).order_by(pinned, leases.c.expires_at, leases.c.namespace)
         return [row.lease for row in await self._all("reading leases", query)]
 
-    @undisturbed
     async def delete_lease(self, namespace: str) -> None:
         """Forget it."""
-        async with self._writing("forgetting a lease") as connection:
-            await connection.execute(delete(leases).where(leases.c.namespace == namespace))
+        gone = delete(leases).where(leases.c.namespace == namespace)
+        await self._write("forgetting a lease", lambda connection: connection.execute(gone).close())
 
     async def _prepare(self) -> None:
-        async with self._reading("opening the records") as connection:
-            if await connection.run_sync(schema.version) == schema.HEAD:
-                return
-        async with self._writing("preparing the records") as connection:
-            await connection.run_sync(schema.migrate)
+        if await self._read("opening the records", schema.version) != schema.HEAD:
+            await self._write("preparing the records", schema.migrate)
 
-    async def _whole_id(self, connection: AsyncConnection, beginning: str) -> str:
-        query = select(runs.c.id).where(runs.c.id.startswith(beginning, autoescape=True)).distinct().limit(10)
-        found = (await connection.scalars(query.order_by(runs.c.id))).all()
-        if beginning in found or not found:
-            return beginning
-        if len(found) > 1:
-            raise UsageError(
-                f"several runs begin with {beginning}: {', '.join(found)}", remedy="Write more of it."
-            )
-        return str(found[0])
+    def _save_step(self, connection: Connection, step: StepRecord) -> None:
+        key = {"run": step.run, "attempt": step.attempt, "name": step.name, "subject": step.subject}
+        self._upsert(connection, steps, {**key, "started_at": step.started_at, "step": step})
+
+    def _append(self, connection: Connection, event: Event) -> Event | None:
+        """Return the event as it is stored; None where another writer took its number."""
+        known = select(events).where(events.c.run == event.run, events.c.key == event.key)
+        added = connection.execute(self._next_event(event)).first()
+        stored = added or connection.execute(known).first()
+        return rows.event(stored) if stored else None
 
     def _next_event(self, event: Event) -> Any:
         number = func.coalesce(func.max(events.c.seq), 0) + 1
@@ -258,36 +274,50 @@ class SqlStore:
             return sqlite.insert(table)
         return postgresql.insert(table)
 
-    async def _upsert(
-        self,
-        connection: AsyncConnection,
-        table: Table,
-        values: Mapping[str, Any],
-        *,
-        keep: Sequence[str] = (),
+    def _upsert(
+        self, connection: Connection, table: Table, values: Mapping[str, Any], *, keep: Sequence[str] = ()
     ) -> None:
         keys = [column.name for column in table.primary_key]
         rest = {name: value for name, value in values.items() if name not in {*keys, *keep}}
-        await connection.execute(
+        connection.execute(
             self._insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest)
         )
 
     async def _all(self, doing: str, query: Select[Any]) -> Sequence[Row[Any]]:
-        async with self._reading(doing) as connection:
-            return list(await connection.execute(query))
+        return await self._read(doing, lambda connection: list(connection.execute(query)))
 
-    @asynccontextmanager
-    async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
-        with translated(doing, self._where):
-            async with self._engine.connect() as connection:
-                yield connection
+    async def _read(self, doing: str, work: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with translated(doing, self._where), self._engine.connect() as connection:
+                return work(connection)
 
-    @asynccontextmanager
-    async def _writing(self, doing: str) -> AsyncIterator[AsyncConnection]:
-        with translated(doing, self._where):
-            async with self._writer.begin() as connection:
-                yield connection
+        return await self._readers(read)
+
+    async def _write(self, doing: str, work: Callable[[Connection], T]) -> T:
+        def write() -> T:
+            with translated(doing, self._where), self._writer.begin() as connection:
+                return work(connection)
+
+        return await self._writers(write)
+
+
+def _whole_id(connection: Connection, beginning: str) -> str:
+    query = select(runs.c.id).where(runs.c.id.startswith(beginning, autoescape=True)).distinct().limit(10)
+    found = connection.scalars(query.order_by(runs.c.id)).all()
+    if beginning in found or not found:
+        return beginning
+    if len(found) > 1:
+        raise UsageError(
+            f"several runs begin with {beginning}: {', '.join(found)}", remedy="Write more of it."
+        )
+    return str(found[0])
 
 
 def _is(table: Table, run_id: str, attempt: int) -> ColumnElement[bool]:
     return and_(table.c.id == run_id, table.c.attempt == attempt)
+
+
+def _too_many_writers(event: Event) -> ConflictError:
+    return ConflictError(
+        f"recording event {event.key} of {event.run}: too many writers at once", remedy="Repeat the command."
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def undisturbed(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def undisturbed(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Let it end before whoever awaits it is cancelled.
 
     A transaction of aiosqlite that is cut off stays open in its thread, and with it SQLite's write lock: every later write of

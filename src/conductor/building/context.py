@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from conductor.adapters.docker.building.ignore import Ignore
+from conductor.building.ignore import Ignore
 from conductor.domain.stack import Build
 from conductor.errors import RefusedError, RunError
 

@@ -13,21 +13,22 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import aiodocker
 
-from conductor.adapters.docker.building.context import CHUNK, Context, archive, content_key, read_context
-from conductor.adapters.docker.building.dockerfile import line_of
 from conductor.adapters.docker.connection.client import Connection, is_disk_full, reaching
+from conductor.building.context import CHUNK, Context, archive, content_key, read_context
+from conductor.building.dockerfile import line_of
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import ConductorError, NotFoundError, RunError, UnreachableError
-from conductor.ports.builder import OnLine
+from conductor.ports.builder import BuildOrder, OnLine
 
 REPOSITORY = "localhost/conductor/build"
 LAST_LINES = 20
@@ -51,52 +52,49 @@ class DockerBuilder:
         context = await asyncio.to_thread(read_context, Path(checkout), build)
         return await asyncio.to_thread(content_key, context, build)
 
-    async def find(self, key: str) -> BuiltImage | None:
+    async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Ask the engine for the image of this key."""
+        name = reference(order.key)
         docker = await self._connection.client()
         try:
-            with reaching(f"looking for the image {reference(key)}"):
-                found = await docker.images.inspect(reference(key))
+            with reaching(f"looking for the image {name}"):
+                found = await docker.images.inspect(name)
         except NotFoundError:
             return None
         labels = (found.get("Config") or {}).get("Labels") or {}
-        if labels.get(LABEL_KEY) != key:
+        if labels.get(LABEL_KEY) != order.key:
             return None
-        return BuiltImage(name="", reference=reference(key), digest=_digest(found), cached=True)
+        return BuiltImage(name="", reference=name, digest=_digest(found), cached=True)
 
-    async def build(
-        self, checkout: str, build: Build, *, key: str, name: str, labels: dict[str, str], on_line: OnLine
-    ) -> BuiltImage:
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Build it on the engine; while another build of the same key is under way, wait for that one and take what it made."""
         began = time.monotonic()
-        lock = self._one_at_a_time[key]
+        lock = self._one_at_a_time[order.key]
         waited = lock.locked()
         async with lock:
-            made = await self.find(key) if waited else None
+            made = await self.find(order) if waited else None
             if made is None:
-                made = await self._build(checkout, build, key, labels, on_line)
-        seconds = time.monotonic() - began
-        return BuiltImage(
-            name=name, reference=made.reference, digest=made.digest, cached=made.cached, seconds=seconds
-        )
+                made = await self._build(order, on_line)
+        return replace(made, name=order.name, seconds=time.monotonic() - began)
 
-    async def _build(
-        self, checkout: str, build: Build, key: str, labels: dict[str, str], on_line: OnLine
-    ) -> BuiltImage:
-        context = await asyncio.to_thread(read_context, Path(checkout), build)
+    async def _build(self, order: BuildOrder, on_line: OnLine) -> BuiltImage:
+        build = order.build
+        context = await asyncio.to_thread(read_context, Path(order.checkout), build)
         output = _Output(context.dockerfile, build, on_line)
-        parameters = _parameters(context, build, reference(key), {**build.labels, **labels, LABEL_KEY: key})
+        labels = {**build.labels, **order.labels, LABEL_KEY: order.key}
         with _building():
-            async for message in self._stream(context, parameters):
+            async for message in self._stream(
+                context, _parameters(context, build, reference(order.key), labels)
+            ):
                 await output.take(message)
         await output.end()
-        made = await self.find(key)
+        made = await self.find(order)
         if made is None:
             raise UnreachableError(
                 "the engine ended the build without an image and without an error",
                 remedy="Run again; if it stays so, read the engine's own log.",
             )
-        return BuiltImage(name="", reference=made.reference, digest=made.digest)
+        return replace(made, cached=False)
 
     async def _stream(
         self, context: Context, parameters: Mapping[str, str]
