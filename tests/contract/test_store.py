@@ -202,6 +202,16 @@ async def test_steps_come_in_the_order_of_their_start_and_are_overwritten_by_a_r
     assert await store.steps(run.id, 2) == []
 
 
+async def test_a_step_is_shown_with_its_event_once(store: SqlStore):
+    run = a_run()
+    step = StepRecord(run=run.id, attempt=1, name="clone", started_at=NOON)
+    event = Event(run=run.id, key="step/1/clone", at=NOON, kind=Kind.STEP_STARTED, subject="clone")
+    for _ in range(2):
+        await store.show_step(step, event)
+    assert await store.steps(run.id, 1) == [step]
+    assert await store.events(run.id) == [replace(event, seq=1)]
+
+
 async def test_a_result_comes_back_with_its_cases_in_order(store: SqlStore):
     cases = (
         Case(name="z", classname="Cart", file="cart.test.js", line=3, status=CaseStatus.FAILED, message="no"),

@@ -23,7 +23,7 @@ from conductor.adapters.fake.engine import FakeEngine
 from conductor.adapters.fake.forge import FakeForge, FakeRepository
 from conductor.adapters.fake.secrets import FakeSecrets
 from conductor.adapters.stores.sql import SqlStore
-from conductor.domain.event import StepRecord
+from conductor.domain.event import Event, StepRecord
 from conductor.operations import start_run
 from conductor.ports.world import World, install
 
@@ -41,14 +41,14 @@ FILES = {
 class KillingStore(SqlStore):
     """Kills the process at the end of a step."""
 
-    async def save_step(self, step: StepRecord) -> None:
+    async def show_step(self, step: StepRecord, event: Event) -> None:
         name = f"{step.name}/{step.subject}" if step.subject else step.name
         if step.ended_at is None:
             with (FOLDER / "begun.txt").open("a") as begun:
                 begun.write(f"{name}\n")
         elif os.environ.get("CONDUCTOR_KILL_AT") == name:
             os.kill(os.getpid(), signal.SIGKILL)
-        await super().save_step(step)
+        await super().show_step(step, event)
 
 
 async def main(run_id: str | None) -> None:

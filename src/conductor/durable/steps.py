@@ -158,8 +158,8 @@ class _Doing:
         return await body()
 
     async def _show_start(self, began: datetime) -> None:
-        await the_world().store.save_step(self._record(began))
-        await the_world().store.append(self._event("started", began, Kind.STEP_STARTED, {}))
+        told = self._event("started", began, Kind.STEP_STARTED, {})
+        await the_world().store.show_step(self._record(began), told)
 
     async def _is_shown(self) -> bool:
         shown = await the_world().store.steps(self.run.id, self.run.attempt)
@@ -169,8 +169,8 @@ class _Doing:
         data: dict[str, Any] = {"seconds": (ended - began).total_seconds()}
         if error:
             data["error"] = error
-        await the_world().store.save_step(self._record(began, ended, error))
-        await the_world().store.append(self._event("ended", ended, Kind.STEP_ENDED, data))
+        told = self._event("ended", ended, Kind.STEP_ENDED, data)
+        await the_world().store.show_step(self._record(began, ended, error), told)
 
     async def _show_cut(self, began: datetime) -> None:
         """Show the end of a step whose workflow was cancelled; one cut off by a shutdown has not ended."""

@@ -67,6 +67,10 @@ class Store(Protocol):
         """Record a step under (run, attempt, name, subject)."""
         ...
 
+    async def show_step(self, step: StepRecord, event: Event) -> None:
+        """Record a step and the event that tells of it: both or neither."""
+        ...
+
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return the steps of an attempt in the order of their start."""
         ...

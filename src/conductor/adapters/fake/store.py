@@ -100,6 +100,11 @@ class FakeStore:
         """Record it under its key."""
         self.step_records[step.run, step.attempt, step.name, step.subject] = step
 
+    async def show_step(self, step: StepRecord, event: Event) -> None:
+        """Record it, and tell of it."""
+        await self.save_step(step)
+        await self.append(event)
+
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return them in the order of their start."""
         mine = [step for step in self.step_records.values() if (step.run, step.attempt) == (run_id, attempt)]

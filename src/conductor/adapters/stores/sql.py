@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -48,6 +49,8 @@ from conductor.ports.store import RunRow
 
 T = TypeVar("T")
 
+_GIVEN = ("run", "key", "at", "kind", "subject", "data")
+"""What an event has but its number."""
 _THREADS = 4
 _TURNS = 100
 """How often an append may lose the race for the next number: only where writers do not take turns, as on Postgres."""
@@ -257,22 +260,13 @@ class SqlStore:
     def _append(self, connection: Connection, event: Event) -> Event | None:
         """Return the event as it is stored; None where another writer took its number."""
         known = select(events).where(events.c.run == event.run, events.c.key == event.key)
-        added = connection.execute(self._next_event(event)).first()
+        given = {f"given_{name}": getattr(event, name) for name in _GIVEN}
+        added = connection.execute(_next_event(self._engine.dialect.name), given).first()
         stored = added or connection.execute(known).first()
         return rows.event(stored) if stored else None
 
-    def _next_event(self, event: Event) -> Any:
-        number = func.coalesce(func.max(events.c.seq), 0) + 1
-        given = {name: getattr(event, name) for name in ("run", "key", "at", "kind", "subject", "data")}
-        columns = [literal(value, events.c[name].type).label(name) for name, value in given.items()]
-        chosen = select(*columns, number.label("seq")).where(events.c.run == event.run)
-        insert = self._insert(events).from_select([*given, "seq"], chosen)
-        return insert.on_conflict_do_nothing().returning(*events.c)
-
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        if self._engine.dialect.name == "sqlite":
-            return sqlite.insert(table)
-        return postgresql.insert(table)
+        return _insert(self._engine.dialect.name, table)
 
     def _upsert(
         self, connection: Connection, table: Table, values: Mapping[str, Any], *, keep: Sequence[str] = ()
@@ -299,6 +293,21 @@ class SqlStore:
                 return work(connection)
 
         return await self._writers(write)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _next_event(dialect: str) -> Any:
+    """Write the statement once: it is the one that is asked most."""
+    number = func.coalesce(func.max(events.c.seq), 0) + 1
+    given = {name: bindparam(f"given_{name}", type_=events.c[name].type) for name in _GIVEN}
+    columns = [value.label(name) for name, value in given.items()]
+    chosen = select(*columns, number.label("seq")).where(events.c.run == given["run"])
+    insert = _insert(dialect, events).from_select([*given, "seq"], chosen)
+    return insert.on_conflict_do_nothing().returning(*events.c)
 
 
 def _whole_id(connection: Connection, beginning: str) -> str:
