@@ -170,6 +170,40 @@ async def test_a_proxys_page_is_no_object_and_no_traceback():
     assert "<html>nowhere</html>" in error.message
 
 
+async def test_a_server_that_comes_back_and_knows_no_roles_yet_is_asked_again():
+    server = Server(
+        httpx2.Response(200, json={}),
+        httpx2.ConnectError("refused"),
+        refusal(403, POD_FORBIDDEN),
+        refusal(401, "Unauthorized"),
+        httpx2.Response(200, json={"kind": "Pod"}),
+    )
+    client = server.client()
+    await client.version()
+    assert await client.get(POD, "web", "shop") == {"kind": "Pod"}
+    assert len(server.waits) == 3
+
+
+async def test_a_right_that_is_still_missing_after_a_loss_is_a_loss_that_may_be_tried_again():
+    server = Server(
+        httpx2.Response(200, json={}), httpx2.ConnectError("refused"), refusal(403, POD_FORBIDDEN)
+    )
+    client = server.client()
+    await client.version()
+    with pytest.raises(UnreachableError, match="missing right: create pods"):
+        await client.get(POD, "web", "shop")
+    assert server.waits == list(PAUSES)
+
+
+async def test_what_the_server_refuses_for_other_reasons_after_a_loss_is_refused():
+    server = Server(httpx2.Response(200, json={}), httpx2.ConnectError("refused"), refusal(403, QUOTA))
+    client = server.client()
+    await client.version()
+    with pytest.raises(RunError):
+        await client.get(POD, "web", "shop")
+    assert len(server.waits) == 1
+
+
 def page(names: Sequence[str], *, more: str = "", version: str = "7") -> httpx2.Response:
     items = [{"metadata": {"name": name, "namespace": "shop"}} for name in names]
     return httpx2.Response(

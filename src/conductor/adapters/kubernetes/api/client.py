@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,19 +20,23 @@ import httpx2
 from conductor.adapters.kubernetes.api.kinds import SECRET, Kind, Manifest, kind_of
 from conductor.adapters.kubernetes.api.problems import (
     UNREACHABLE,
+    ComingBackError,
     ExpiredError,
+    ForbiddenError,
     SilentError,
     api_error,
     is_there_already,
     is_worth_retrying,
 )
-from conductor.errors import ConflictError, NotFoundError, UnreachableError
+from conductor.errors import ConductorError, ConflictError, NotFoundError, UnreachableError
 
 FIELD_MANAGER = "conductor"
 PAGE = 500
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries, where the server does not say how long to wait."""
 LONGEST_PAUSE = 30.0
+COMING_BACK = 15.0
+"""Seconds after a loss in which a missing right is no answer: an API server that starts knows no roles at first (seen on 1.36)."""
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 
 Parameters = Mapping[str, str | int | bool | None]
@@ -62,6 +67,7 @@ class Client:
         self.context = context
         self._sleep = sleep
         self._has_answered = False
+        self._lost_at = float("-inf")
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Manifest:
         """Return one object. NotFoundError where there is none."""
@@ -191,18 +197,22 @@ class Client:
                     method, path, params=_given(parameters), content=content, headers=headers
                 )
             except httpx2.TransportError as error:
+                lost = self.lost(doing, error)
                 if pause is None or not self._has_answered:
-                    raise self.lost(doing, error) from None
+                    raise lost from None
                 await self._sleep(pause)
                 continue
             self._has_answered = True
             answer = _read(response)
             if response.is_success:
                 return answer
-            if pause is None or not is_worth_retrying(response.status_code, answer):
-                break
+            refused = self.refused(doing, response.status_code, answer)
+            if pause is None or not (
+                isinstance(refused, ComingBackError) or is_worth_retrying(response.status_code, answer)
+            ):
+                raise refused
             await self._sleep(_asked_pause(response) or pause)
-        raise api_error(doing, response.status_code, answer)
+        raise AssertionError("the last try has no pause")
 
     @asynccontextmanager
     async def stream(
@@ -218,7 +228,7 @@ class Client:
                 self._has_answered = True
                 if not response.is_success:
                     await response.aread()
-                    raise api_error(doing, response.status_code, _read(response))
+                    raise self.refused(doing, response.status_code, _read(response))
                 yield response
         except httpx2.ReadTimeout:
             raise SilentError(f"{doing}: nothing was heard for {silence} s", remedy=UNREACHABLE) from None
@@ -227,10 +237,19 @@ class Client:
 
     def lost(self, doing: str, error: Exception) -> UnreachableError:
         """Say that the server does not answer; `error` is the library's."""
+        self._lost_at = time.monotonic()
         why = str(error) or type(error).__name__
         return UnreachableError(
             f"{doing}: {self.address or 'the API server'} does not answer: {why}", remedy=UNREACHABLE
         )
+
+    def refused(self, doing: str, status: int, answer: Mapping[str, Any]) -> ConductorError:
+        """Translate an answer that says no."""
+        refusal = api_error(doing, status, answer)
+        lacks_right = status == HTTPStatus.UNAUTHORIZED or isinstance(refusal, ForbiddenError)
+        if lacks_right and time.monotonic() - self._lost_at < COMING_BACK:
+            return ComingBackError(refusal.message, remedy=refusal.remedy)
+        return refusal
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -29,6 +29,10 @@ class SilentError(UnreachableError):
     """Nothing was heard for longer than something should have been."""
 
 
+class ComingBackError(UnreachableError):
+    """A server that was away refuses, and may only not know its roles yet."""
+
+
 class ForbiddenError(RunError):
     """Conductor's account lacks a right."""
 

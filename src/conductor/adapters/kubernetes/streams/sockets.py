@@ -18,7 +18,6 @@ import wsproto.utilities
 from httpx2.websockets._exceptions import HTTPXWSException, WebSocketDisconnect, WebSocketUpgradeError
 
 from conductor.adapters.kubernetes.api.client import Client
-from conductor.adapters.kubernetes.api.problems import api_error
 from conductor.errors import ConductorError
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE = range(5)
@@ -143,7 +142,7 @@ async def _ending(client: Client, doing: str, error: BaseException) -> Conductor
         case WebSocketDisconnect(code=1000 | 1005):
             return None
         case WebSocketUpgradeError():
-            return api_error(doing, error.response.status_code, await _answer(error.response))
+            return client.refused(doing, error.response.status_code, await _answer(error.response))
         case HTTPXWSException() | httpx2.TransportError() | OSError():
             return client.lost(doing, error)
         case ConductorError():
