@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/conductor-test/behaviour:1"
-STACKS = ("surroundings", "network", "order", "endings", "stops", "hooks", "hook-fails", "stop-fails")
+STACKS = ("surroundings", "network", "order", "endings", "stops", "hooks", "hook-fails", "optional-hook", "stop-fails")
 RULES = [rule for stack in STACKS for rule in rules(stack)]
 AGREE_WITHIN_SECONDS = 45
 """Podman's name server is silent for up to half a minute whenever a network comes or goes anywhere on the machine."""
@@ -87,7 +87,7 @@ DIFFERENCES = (
 )
 """All of them: what differs beside these fails."""
 
-ENDINGS = {"endings": (1, 3), "hook-fails": (1, 3)}
+ENDINGS = {"endings": (1, 3), "hook-fails": (1, 3), "optional-hook": (1, 3)}
 """Exit codes of `docker-compose up` and `conductor run`: where the one fails the other does. Elsewhere both end well."""
 
 

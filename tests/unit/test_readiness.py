@@ -275,3 +275,29 @@ def test_what_is_not_required_may_go_on_crashing() -> None:
     web = service("web", on("seed", required=False))
     crashing = state(PENDING, 1, restarts=9, ended_at=START + timedelta(hours=1))
     assert read(seed, web, seed=crashing, web=state(RUNNING, started_at=START)) == Ready()
+
+
+@pytest.mark.parametrize("condition", list(Condition))
+def test_what_is_not_required_and_crashes_again_and_again_holds_nobody_up_for_ever(
+    condition: Condition,
+) -> None:
+    seed, web = service("seed", restart=Restart.ALWAYS), service("web", on("seed", condition, required=False))
+    stack = Stack(name="s", services=(seed, web))
+    crashing = state(PENDING, 1, restarts=2, ended_at=START)
+    assert not startable(web, {"seed": replace(crashing, restarts=1)}, stack=stack), "it may still get there"
+    assert startable(web, {"seed": crashing}, stack=stack)
+    required = Stack(name="s", services=(seed, service("web", on("seed", condition))))
+    assert not startable(required.services[1], {"seed": crashing}, stack=required)
+
+
+@pytest.mark.parametrize("condition", list(Condition))
+def test_a_command_after_the_start_that_fails_ends_the_raising_whoever_requires_its_service(
+    condition: Condition,
+) -> None:
+    """As `docker-compose up` does. Who wakes the stack later goes on without it."""
+    seed, web = service("seed"), service("web", on("seed", condition, required=False))
+    failed = state(PENDING, reason=Reason.ERROR, fault=Fault.REPOSITORY, message="post_start: it failed")
+    never = read(seed, web, seed=failed)
+    assert isinstance(never, Hopeless)
+    assert (never.service, never.message) == ("seed", "post_start: it failed")
+    assert startable(web, {"seed": failed}, stack=Stack(name="s", services=(seed, web)))

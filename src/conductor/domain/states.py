@@ -98,7 +98,8 @@ def startable(service: Service, states: States, *, stack: Stack | None = None) -
     """Tell whether all that this service depends on is so far.
 
     With `stack`, what will never run does not count, as in Compose: a service scaled to nought, or an optional one that is not there.
-    Nor does an optional one that has failed: what is `required: false` is waited for, and gone on without.
+    Nor does an optional one that has failed, goes on crashing, or could not be started: what is `required: false` is waited for, and gone
+    on without. (A stack that is raised ends with one that could not be started, as `docker-compose up` does: `readiness`.)
     """
     return not any(
         stack is None or not _is_done_without(dependency, states, stack)
@@ -112,13 +113,21 @@ def _is_done_without(dependency: Dependency, states: States, stack: Stack) -> bo
     if not _will_run(dependency, stack):
         return True
     state = states.get(dependency.service)
-    return not dependency.required and state is not None and _failed(stack.service(dependency.service), state)
+    if dependency.required or state is None:
+        return False
+    service = stack.service(dependency.service)
+    return _failed(service, state) or _could_not_start(state) or _is_given_up(service, states)
 
 
 def _failed(service: Service, state: WorkloadState) -> bool:
     """Tell whether a service has ended for good, or is sick: for whoever waits for more, it has failed."""
     ended = state.phase is Phase.ENDED and state.exit_code is not None
     return state.health is Health.UNHEALTHY or (ended and not _crashes(service, state))
+
+
+def _could_not_start(state: WorkloadState) -> bool:
+    """Tell whether it never was there to end: it could not be started, or a command after its start failed."""
+    return state.reason is Reason.ERROR and state.exit_code is None
 
 
 def _will_run(dependency: Dependency, stack: Stack) -> bool:
@@ -226,10 +235,7 @@ def _crashes(service: Service, state: WorkloadState) -> bool:
 
 
 def _hopeless(service: Service, state: WorkloadState, stack: Stack) -> Hopeless | None:
-    refused = (
-        state.reason is Reason.ERROR and state.exit_code is None
-    )  # it never ended: it could not be started
-    if refused or state.reason in _NEVER_BY_ITSELF:
+    if _could_not_start(state) or state.reason in _NEVER_BY_ITSELF:
         return _give_up(
             service,
             state.reason or Reason.ERROR,
@@ -267,13 +273,19 @@ def _restarts_always(service: Service) -> bool:
     return service.restart in (Restart.ALWAYS, Restart.UNLESS_STOPPED)
 
 
-def _given_up(service: Service, states: States) -> Hopeless | None:
+def _is_given_up(service: Service, states: States) -> bool:
+    """Tell whether it has crashed too often since all others were there."""
     state = states[service.name]
-    failed_starts = state.restarts + 1
-    if failed_starts < CRASHES_BEFORE_GIVING_UP or _others_are_new(service, state, states):
+    too_often = state.restarts + 1 >= CRASHES_BEFORE_GIVING_UP
+    return too_often and _crashes(service, state) and not _others_are_new(service, state, states)
+
+
+def _given_up(service: Service, states: States) -> Hopeless | None:
+    if not _is_given_up(service, states):
         return None
+    state = states[service.name]
     reason = state.reason if state.reason is Reason.OOM_KILLED else Reason.CRASHED
-    return _give_up(service, reason, state.fault, f"{_ending(service, state)} {failed_starts} times")
+    return _give_up(service, reason, state.fault, f"{_ending(service, state)} {state.restarts + 1} times")
 
 
 def _others_are_new(service: Service, state: WorkloadState, states: States) -> bool:

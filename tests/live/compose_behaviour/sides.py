@@ -45,7 +45,7 @@ BETWEEN_CHECKS = 0.2
 TOKEN = "of the environment"
 STOPPED = frozenset({"stops", "hooks", "stop-fails"})
 """Stacks that are looked at when they have been stopped."""
-ATTACHED = frozenset({"hooks", "hook-fails", "stop-fails"})
+ATTACHED = frozenset({"hooks", "hook-fails", "optional-hook", "stop-fails"})
 """Stacks that `up` stays with: detached it runs commands after a start detached too, and Podman never tells how such a one ended."""
 INTERRUPTED = frozenset({"stop-fails"})
 """Stacks that are stopped by interrupting `up`: `docker-compose stop` runs commands before a stop detached, see above."""

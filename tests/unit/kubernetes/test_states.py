@@ -39,6 +39,8 @@ TABLE: dict[str, tuple[Phase, int | None, Reason | None, Fault | None, str]] = {
     "crash-loop": (PENDING, 5, None, None, "its restart"),
     "on-failure": (ENDED, None, Reason.CRASHED, OURS, "backoff limit"),
     "out-of-memory": (ENDED, 137, Reason.OOM_KILLED, None, "the limit is 20 MiB"),
+    "hook-failed": (PENDING, None, Reason.ERROR, OURS, "post_start"),
+    "hook-failed-restarting": (PENDING, None, Reason.ERROR, OURS, "post_start"),
     "image-never": (PENDING, None, Reason.IMAGE_PULL, OURS, "nowhere:1 cannot be pulled"),
     "image-no-name": (PENDING, None, Reason.IMAGE_PULL, OURS, "is no name of an image"),
     "image-refused": (PENDING, None, None, None, "connection refused"),

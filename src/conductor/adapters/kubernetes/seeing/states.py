@@ -32,6 +32,7 @@ from conductor.adapters.kubernetes.seeing.troubles import (
     is_about,
     used_too_much,
     why_ended,
+    why_its_start_failed,
     why_not_created,
     why_not_started,
 )
@@ -176,6 +177,8 @@ def _creation_failures(seen: _Workload) -> Iterator[str]:
 
 def _pod_state(seen: _Workload, pod: Manifest) -> WorkloadState:
     status = main_status(pod, seen.container)
+    if not seen.is_stopped and (trouble := why_its_start_failed(seen.about(pod), seen.container)):
+        return _pending(seen, trouble)
     if state_of(status, "running") is not None and not (is_over(pod) and was_taken_away(pod)):
         return _running(seen, pod, status)
     if is_over(pod):

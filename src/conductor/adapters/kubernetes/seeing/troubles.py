@@ -65,6 +65,15 @@ def why_not_created(messages: Iterable[str]) -> Trouble | None:
     return None
 
 
+def why_its_start_failed(events: Events, name: str) -> Trouble | None:
+    """Say that a command after a container's start failed. The kubelet ends the container then, which may well answer with exit code 0."""
+    for event in _of_reasons(events, ("FailedPostStartHook",)):
+        if (event.get("involvedObject") or {}).get("fieldPath") == f"spec.containers{{{name}}}":
+            text = "post_start: one of the commands after its start failed"
+            return Trouble(reason=Reason.ERROR, fault=Fault.REPOSITORY, message=text)
+    return None
+
+
 def why_ended(pod: Manifest, name: str, ended: Status) -> Trouble:
     """Say why a container ended, where the exit code alone does not."""
     code, word, text = ended.get("exitCode"), str(ended.get("reason") or ""), str(ended.get("message") or "")
