@@ -12,14 +12,16 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from tests.contract.engine_contract import QUICK_CHECK, EngineContract, raise_
+from tests.contract.engine_contract import QUICK_CHECK, EngineContract, at_last, raise_
 from tests.kubernetes.clusters import IMAGE, Cluster, cluster, node_images
 
 from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP
 from conductor.adapters.kubernetes.engine import KubernetesEngine
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.domain.stack import Service
+from conductor.domain.stack import Hook, Service
+from conductor.domain.states import Phase
+from conductor.domain.verdict import Reason
 from conductor.errors import ConflictError
 from conductor.ports.engine import Place
 
@@ -113,3 +115,14 @@ async def test_a_finalizer_of_somebody_else_is_reported_and_never_taken_off(
     finally:
         await client.patch(CONFIG_MAP, "held", {"metadata": {"finalizers": None}}, namespace)
         await connection.aclose()
+
+
+async def test_a_command_after_the_start_that_fails_is_a_state_although_the_program_ends_well(
+    subject: KubernetesSubject,
+) -> None:
+    fails = Hook(command=("sh", "-c", "exit 4"))
+    web = subject.does("web", "trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    await raise_(subject, replace(web, post_start=(fails,), stop_grace_period=timedelta(seconds=5)))
+    state = await at_last(subject, lambda states: "web" in states and states["web"].reason and states["web"])
+    assert (state.phase, state.reason, state.exit_code) == (Phase.PENDING, Reason.ERROR, None)
+    assert "post_start" in state.message

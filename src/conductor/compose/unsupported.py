@@ -196,6 +196,7 @@ NOTES: Mapping[str, str] = {
     "services.*.ports[].host_ip": "ports are opened on the machine only on request",
     "services.*.ports[].mode": _SWARM,
     "services.*.ports[].published": "ports are opened on the machine only on request",
+    "services.*.pre_stop": "where it fails, the service goes on running, as with Compose; on Kubernetes it ends all the same",
     "services.*.pull_refresh_after": "it is pulled each time, and so is never older",
     "services.*.volumes[].consistency": "Compose ignores it",
     "services.*.volumes[].bind.selinux": "the engine labels what it mounts",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit.kubernetes.made import container, helpers, pod, refused
 
 from conductor.domain.stack import Hook, SecretText, Service
@@ -45,11 +48,27 @@ def test_hooks_run_in_their_order_each_with_its_own_folder_and_variables():
     service = replace(A, post_start=hooks, pre_stop=hooks[1:], stop_signal="SIGINT")
     assert told(service, "postStart") == [
         "set -e",
-        "(cd '/w d'; export A='it'\"'\"'s'; sh -c 'echo $A')",
+        "(cd '/w d' && export A='it'\"'\"'s' && sh -c 'echo $A')",
         "(true)",
     ]
-    assert told(service, "preStop")[:3] == ["set -e", "(true)", "main=1"]
+    assert told(service, "preStop")[:3] == ["set -e", "(true) || wrong=$?", "main=1"]
     assert refused(service) == []
+
+
+@pytest.mark.parametrize(("first", "left", "code"), [("true", ["ran"], 0), ("exit 4", [], 4)])
+def test_the_stop_signal_is_sent_also_where_a_hook_before_it_fails(
+    first: str, left: list[str], code: int, tmp_path: Path
+):
+    hooks = (Hook(command=("sh", "-c", first)), Hook(command=("touch", str(tmp_path / "ran"))))
+    *lines, stop, end = told(replace(A, pre_stop=hooks, stop_signal="SIGUSR1"), "preStop")
+    main = ["sh", "-c", "trap 'exit 7' USR1; echo ready; while :; do sleep 0.05; done"]
+    with subprocess.Popen(main, stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        program.stdout.readline()
+        script = "\n".join([*lines, f"main={program.pid}", stop.partition(";")[0], end])
+        stopped = subprocess.run(["sh", "-c", script, "env"], timeout=20, check=False)
+        assert program.wait(20) == 7
+    assert ([file.name for file in tmp_path.iterdir()], stopped.returncode) == (left, code)
 
 
 def test_a_service_without_any_has_no_tools_in_it():

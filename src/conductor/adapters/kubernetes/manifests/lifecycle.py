@@ -1,7 +1,7 @@
 """What is done in a service's container after its start and before its stop: hooks, and a signal of its own to stop it.
 
 A stop signal is sent by the tools from within the container, and the end of the program is awaited there: only then would the kubelet
-send its own.
+send its own. The kubelet ends a container also where a hook before its stop fails: then by the service's own signal all the same.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ def lifecycle(service: Service) -> Manifest:
         made["postStart"] = _run([_hook(hook) for hook in service.post_start])
     stopping = [_hook(hook) for hook in service.pre_stop]
     if service.stop_signal:
+        stopping = [f"{' && '.join(stopping)} || wrong=$?"] if stopping else []
         stopping.append(_FIRST_OF_ITS_OWN if service.init else _FIRST)
         stopping.append(_STOP.format(signal=stop_signal(service.stop_signal)))
+        stopping += ["exit ${wrong:-0}"] if service.pre_stop else []
     if stopping:
         made["preStop"] = _run(stopping)
     return {"lifecycle": made} if made else {}
@@ -59,4 +61,4 @@ def _hook(hook: Hook) -> str:
     told = {name: value for name, value in hook.environment.items() if not isinstance(value, SecretText)}
     lines = [f"cd {shlex.quote(hook.working_dir)}"] if hook.working_dir else []
     lines += [f"export {name}={shlex.quote(value)}" for name, value in told.items()]
-    return f"({'; '.join([*lines, shlex.join(hook.command)])})"
+    return f"({' && '.join([*lines, shlex.join(hook.command)])})"
