@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -35,6 +35,12 @@ PAGE = 500
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries, where the server does not say how long to wait."""
 LONGEST_PAUSE = 30.0
+TURNED_AWAY = 120.0
+"""Seconds in which a server that asks to come back later is obeyed; after that its refusals count as failed tries."""
+OPENING = 30.0
+"""Seconds that a stream may take to open: where hundreds are opened at once, each waits for the others."""
+AT_ONCE = 24
+"""So many requests of a process are on their way at the same time; others wait their turn. Watches and logs are none of them."""
 COMING_BACK = 15.0
 """Seconds after a loss in which a missing right is no answer: an API server that starts knows no roles at first (seen on 1.36)."""
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
@@ -52,12 +58,17 @@ class Listing:
 
 
 class Client:
-    """One API server. `http` has its address and credentials; `sleep` is how it waits between tries."""
+    """One API server.
+
+    `http` has its address and credentials, and carries what stays open: watches, logs, sockets. `asking` carries requests, `http` too where
+    it is not given: one that looks for a free connection among hundreds that stay open is slow. `sleep` is how it waits between tries.
+    """
 
     def __init__(
         self,
         http: httpx2.AsyncClient,
         *,
+        asking: httpx2.AsyncClient | None = None,
         address: str = "",
         context: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -65,6 +76,8 @@ class Client:
         self.http = http
         self.address = address
         self.context = context
+        self._asking = asking or http
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._sleep = sleep
         self._has_answered = False
         self._lost_at = float("-inf")
@@ -191,28 +204,29 @@ class Client:
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": content_type}
-        for pause in (*PAUSES, None):
+        patience = _Patience()
+        while True:
             try:
-                response = await self.http.request(
-                    method, path, params=_given(parameters), content=content, headers=headers
-                )
+                async with self._room:
+                    response = await self._asking.request(
+                        method, path, params=_given(parameters), content=content, headers=headers
+                    )
             except httpx2.TransportError as error:
-                lost = self.lost(doing, error)
-                if pause is None or not self._has_answered:
-                    raise lost from None
-                await self._sleep(pause)
-                continue
-            self._has_answered = True
-            answer = _read(response)
-            if response.is_success:
-                return answer
-            refused = self.refused(doing, response.status_code, answer)
-            if pause is None or not (
-                isinstance(refused, ComingBackError) or is_worth_retrying(response.status_code, answer)
-            ):
-                raise refused
-            await self._sleep(_asked_pause(response) or pause)
-        raise AssertionError("the last try has no pause")
+                refusal: ConductorError = self.lost(doing, error)
+                pause = patience.after_a_loss() if self._has_answered else None
+            else:
+                self._has_answered = True
+                answer = _read(response)
+                if response.is_success:
+                    return answer
+                refusal = self.refused(doing, response.status_code, answer)
+                may_help = isinstance(refusal, ComingBackError) or is_worth_retrying(
+                    response.status_code, answer
+                )
+                pause = patience.after(response) if may_help else None
+            if pause is None:
+                raise refusal
+            await self._sleep(pause)
 
     @asynccontextmanager
     async def stream(
@@ -222,7 +236,7 @@ class Client:
 
         What goes wrong while it is read is UnreachableError too.
         """
-        timeout = httpx2.Timeout(30.0, connect=5.0, read=silence)
+        timeout = httpx2.Timeout(OPENING, read=silence)
         try:
             async with self.http.stream("GET", path, params=_given(parameters), timeout=timeout) as response:
                 self._has_answered = True
@@ -253,6 +267,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._asking.aclose()
         await self.http.aclose()
 
     async def _pages(
@@ -272,6 +287,32 @@ class Client:
             if not metadata.get("continue"):
                 return Listing(items=tuple(items), version=str(metadata.get("resourceVersion") or ""))
             parameters["continue"] = metadata["continue"]
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long one request is tried again. Whom the server asks to come back later has not failed, but does not wait for ever."""
+
+    tries: Iterator[float] = field(default_factory=lambda: iter(PAUSES))
+    waited: float = 0.0
+
+    def after_a_loss(self) -> float | None:
+        """Return the seconds until the next try; None where there is none."""
+        return next(self.tries, None)
+
+    def after(self, response: httpx2.Response) -> float | None:
+        """Return the seconds until the next try after a refusal, as the server asks for; None where there is none."""
+        asked = _asked_pause(response)
+        if (
+            asked is not None
+            and response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            and self.waited < TURNED_AWAY
+        ):
+            pause = max(asked, PAUSES[0])
+            self.waited += pause
+            return pause
+        usual = next(self.tries, None)
+        return usual and (asked or usual)
 
 
 def selector(wanted: Labels | None) -> str | None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from conductor.adapters.kubernetes.api.client import Client
+from conductor.adapters.kubernetes.api.client import AT_ONCE, Client
 from conductor.errors import UnreachableError
 
 if TYPE_CHECKING:
+    from httpx2 import Limits
     from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -65,15 +66,22 @@ def connect(kubeconfig: str = "", context: str = "") -> Client:
 
     try:
         chosen = _choose(kubeconfig, context)
-        timeout = httpx2.Timeout(30.0, connect=5.0)
+        timeout = httpx2.Timeout(30.0, connect=5.0, pool=None)
         settings = ConnectionParams(timeout=timeout).httpx_params(_without_program(chosen))
     except (ConfigError, OSError, YAMLError, MsgspecError, *_NOT_A_KUBECONFIG) as error:
         raise UnreachableError(f"reading the kubeconfig: {_words(error)}", remedy=_REMEDY) from None
     if program := _program(chosen):
         settings["auth"] = program
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0)
-    http = httpx2.AsyncClient(**settings, limits=limits, headers={"User-Agent": "conductor"})
-    return Client(http, address=chosen.cluster.server, context=chosen.context_name)
+    settings["headers"] = {"User-Agent": "conductor"}
+    http = httpx2.AsyncClient(**settings, limits=_limits(None))
+    asking = httpx2.AsyncClient(**settings, limits=_limits(AT_ONCE))
+    return Client(http, asking=asking, address=chosen.cluster.server, context=chosen.context_name)
+
+
+def _limits(most: int | None) -> Limits:
+    from httpx2 import Limits  # noqa: PLC0415 -- imported with the cluster
+
+    return Limits(max_connections=most, max_keepalive_connections=AT_ONCE, keepalive_expiry=60.0)
 
 
 def _choose(kubeconfig: str, context: str) -> SingleConfig:
