@@ -9,7 +9,7 @@ import asyncio
 import io
 import tarfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -23,6 +23,7 @@ from conductor.domain.states import Health, Phase, States
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Engine, Place
+from conductor.ports.terminal import Keys, Size
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PATIENCE = 90.0
@@ -343,3 +344,33 @@ class EngineContract:
 QUICK_CHECK = Healthcheck(
     test=("CMD", "true"), interval=timedelta(seconds=0.3), timeout=timedelta(seconds=5), retries=2
 )
+
+
+class Typist:
+    """A terminal at which these keys are typed. It keeps what it was shown."""
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = keys
+        self.shown = b""
+
+    @asynccontextmanager
+    async def connected(self, *, keys: Keys, size: Size) -> AsyncIterator[None]:
+        await size(97, 31)
+        await keys(self._keys)
+        yield
+
+    async def write(self, data: bytes) -> None:
+        self.shown += data
+
+
+class TerminalContract:
+    """Where commands really run: they have somebody's terminal."""
+
+    async def test_a_command_reads_what_is_typed_and_its_exit_code_is_the_answer(self, subject: Subject):
+        await raise_(subject, subject.stays("web"))
+        await at_last(subject, running("web"))
+        typist = Typist(b"hello\n")
+        script = 'read line; echo "it was $line"; exit 3'
+        async with asyncio.timeout(PATIENCE):
+            code = await subject.engine.attach(subject.place, "web", ["sh", "-c", script], typist)
+        assert (code, b"it was hello" in typist.shown) == (3, True)

@@ -18,6 +18,7 @@ import pytest
 from tests.contract.engine_contract import (
     QUICK_CHECK,
     EngineContract,
+    TerminalContract,
     all_of,
     at_last,
     ended,
@@ -140,7 +141,7 @@ async def subject(engine_state: Path, busybox: str, tmp_path: Path) -> AsyncIter
     assert left == [], "nothing of an instance is left behind"
 
 
-class TestDockerKeepsTheLaws(EngineContract):
+class TestDockerKeepsTheLaws(EngineContract, TerminalContract):
     pass
 
 

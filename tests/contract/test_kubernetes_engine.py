@@ -12,7 +12,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from tests.contract.engine_contract import QUICK_CHECK, EngineContract, at_last, raise_
+from tests.contract.engine_contract import (
+    QUICK_CHECK,
+    EngineContract,
+    TerminalContract,
+    at_last,
+    raise_,
+)
 from tests.kubernetes.clusters import IMAGE, Cluster, cluster, node_images
 
 from conductor.adapters.kubernetes.api.connection import Connection
@@ -86,7 +92,7 @@ async def subject(cluster: Cluster) -> AsyncIterator[KubernetesSubject]:
             await one.aclose()
 
 
-class TestKubernetesEngine(EngineContract):
+class TestKubernetesEngine(EngineContract, TerminalContract):
     pass
 
 

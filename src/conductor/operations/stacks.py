@@ -26,6 +26,7 @@ from conductor.errors import (
     UsageError,
 )
 from conductor.ports.engine import Address, ExecResult, Place
+from conductor.ports.terminal import Terminal
 from conductor.ports.world import World
 from conductor.steps.room import remove_stack
 from conductor.steps.ticking import ticking
@@ -123,10 +124,10 @@ async def exec(  # noqa: A001 -- the field's word
     return await world.engine.exec(_place(world, info), service, command, stdin=stdin, timeout=timeout)
 
 
-async def attach(world: World, name: str, service: str, command: Sequence[str], *, tty: bool) -> int:
-    """Run a command in a running service with this terminal as its own."""
+async def attach(world: World, name: str, service: str, command: Sequence[str], terminal: Terminal) -> int:
+    """Run a command in a running service with somebody's terminal as its own."""
     info = await find(world, name)
-    return await world.engine.attach(_place(world, info), service, command, tty=tty)
+    return await world.engine.attach(_place(world, info), service, command, terminal)
 
 
 async def open_port(

@@ -23,6 +23,7 @@ from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
+from conductor.ports.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,8 +152,8 @@ class Engine(Renderer, Protocol):
         """Run a command in the running workload. NotFoundError when it does not run; 124 when `timeout` ended it."""
         ...
 
-    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:
-        """Run a command with this process's terminal as its own; return its exit code."""
+    async def attach(self, place: Place, workload: str, command: Sequence[str], terminal: Terminal) -> int:
+        """Run a command with somebody's terminal as its own; return its exit code."""
         ...
 
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:

@@ -32,6 +32,7 @@ from conductor.domain.states import States
 from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
+from conductor.ports.terminal import Terminal
 
 
 class DockerEngine:
@@ -123,10 +124,10 @@ class DockerEngine:
             await self._access.client(), container["Id"], command, stdin=stdin, timeout=timeout
         )
 
-    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:
-        """Run a command with this process's terminal."""
+    async def attach(self, place: Place, workload: str, command: Sequence[str], terminal: Terminal) -> int:
+        """Run a command with somebody's terminal."""
         container = await self._access.running(place, workload)
-        return await attach(await self._access.client(), container["Id"], command, tty=tty)
+        return await attach(await self._access.client(), container["Id"], command, terminal)
 
     @once_more
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:

@@ -30,6 +30,7 @@ from conductor.domain.states import Phase, States
 from conductor.errors import NotFoundError, RefusedError, UnreachableError
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
+from conductor.ports.terminal import Terminal
 
 TICK = timedelta(milliseconds=50)
 """How often a watcher looks."""
@@ -198,11 +199,10 @@ class FakeEngine:
             stderr=_text(course.lines, "stderr"),
         )
 
-    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:  # noqa: ARG002
+    async def attach(self, place: Place, workload: str, command: Sequence[str], terminal: Terminal) -> int:
         """Play the command in it and write what it says."""
         result = await self.exec(place, workload, command)
-        os.write(1, result.stdout)
-        os.write(2, result.stderr)
+        await terminal.write(result.stdout + result.stderr)
         return result.exit_code
 
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:

@@ -20,15 +20,18 @@ from conductor.adapters.kubernetes.manifests.kube_names import kube_name
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 from conductor.adapters.kubernetes.seeing.sight import Sight
-from conductor.adapters.kubernetes.streams import archives, execution, terminal
+from conductor.adapters.kubernetes.seeing.together import Together
+from conductor.adapters.kubernetes.streams import archives, execution
 from conductor.adapters.kubernetes.streams.logs import read_log
 from conductor.adapters.kubernetes.streams.port_forward import Forwards
+from conductor.adapters.kubernetes.streams.terminal import attach
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
+from conductor.ports.terminal import Terminal
 
 
 class KubernetesEngine(KubernetesRenderer):
@@ -42,6 +45,7 @@ class KubernetesEngine(KubernetesRenderer):
         self._applying = Applying(sight=self._sight, site=site, secrets=secrets)
         self._collection = Collection(connection)
         self._forwards = Forwards()
+        self._listing = Together(self._list_namespaces)
 
     async def create_namespace(self, place: Place, lease: Lease) -> None:
         """Make the namespace with its mark, then its bounds."""
@@ -111,11 +115,11 @@ class KubernetesEngine(KubernetesRenderer):
         target = await execution.running(client, place.namespace, workload)
         return await execution.execute(client, target, command, stdin=stdin, timeout=timeout)
 
-    async def attach(self, place: Place, workload: str, command: Sequence[str], *, tty: bool) -> int:
-        """Run a command with this process's terminal."""
+    async def attach(self, place: Place, workload: str, command: Sequence[str], terminal: Terminal) -> int:
+        """Run a command with somebody's terminal."""
         client = await self._client()
         target = await execution.running(client, place.namespace, workload)
-        return await terminal.attach(client, target, command, tty=tty)
+        return await attach(client, target, command, terminal)
 
     async def copy_in(self, place: Place, workload: str, path: str, archive: bytes) -> None:
         """Unpack an archive in the running container of the workload."""
@@ -168,7 +172,7 @@ class KubernetesEngine(KubernetesRenderer):
 
     async def namespaces(self) -> Sequence[NamespaceInfo]:
         """List the namespaces of this instance."""
-        return await namespaces.list_all(await self._client(), self._sight)
+        return await self._listing()
 
     async def delete_namespace(self, namespace: str) -> int:
         """Remove a namespace, and return once it is gone."""
@@ -190,10 +194,14 @@ class KubernetesEngine(KubernetesRenderer):
 
     async def aclose(self) -> None:
         """Let go of watches and connections."""
+        await self._listing.aclose()
         await self._forwards.aclose()
         await self._collection.aclose()
         await self._sight.aclose()
         await self._connection.aclose()
+
+    async def _list_namespaces(self) -> Sequence[NamespaceInfo]:
+        return await namespaces.list_all(await self._client(), self._sight)
 
     async def _client(self) -> Client:
         return await self._connection.client()

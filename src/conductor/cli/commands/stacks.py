@@ -92,7 +92,9 @@ def exec_(
 
     async def work(app: App) -> int:
         if sys.stdin.isatty() and sys.stdout.isatty():
-            return await stacks.attach(app.world, name, service, command, tty=True)
+            from conductor.cli.terminal import LocalTerminal
+
+            return await stacks.attach(app.world, name, service, command, LocalTerminal())
         given = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
         answer = await stacks.exec(app.world, name, service, command, stdin=given)
         sys.stdout.buffer.write(answer.stdout)
