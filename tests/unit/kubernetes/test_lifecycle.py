@@ -29,7 +29,9 @@ def test_a_stop_signal_is_sent_from_within_and_the_programs_end_is_awaited():
         '"$0" kill -QUIT "$main"; while "$0" kill -0 "$main" 2> /dev/null; do "$0" sleep 0.1; done',
     ]
     assert "postStart" not in container(service)["lifecycle"]
-    assert list(helpers(service)) == ["conductor-prepare"]
+    ((name, helper),) = helpers(service).items()
+    assert (name, helper["securityContext"]["runAsNonRoot"]) == ("conductor-prepare", True)
+    assert helper["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert {"name": "tools", "mountPath": "/.conductor/bin", "readOnly": True} in container(service)[
         "volumeMounts"
     ]

@@ -337,15 +337,19 @@ def test_a_mount_that_pods_cannot_have_is_refused(service: Service, path: str):
     assert refused(service) == [path]
 
 
-def test_helpers_have_no_more_rights_than_keeping_owners_needs():
+def test_a_helper_that_keeps_owners_has_no_more_rights_than_that_needs_and_another_has_none():
     service = mounting(VolumeMount(volume="v", target="/v"), restart=Restart.ALWAYS)
-    for helper in helpers(service).values():
-        context = helper["securityContext"]
-        assert context["capabilities"] == {
-            "drop": ["ALL"],
-            "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"],
-        }
+    made = {name: helper["securityContext"] for name, helper in helpers(service).items()}
+    keeps = {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]}
+    assert {name: context["capabilities"] for name, context in made.items()} == {
+        "conductor-prepare": {"drop": ["ALL"]},
+        "conductor-content": keeps,
+    }
+    assert made["conductor-prepare"]["runAsNonRoot"] is True
+    for context in made.values():
         assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+    unpacking = helpers(mounting(SRC), files=texts(src__x="1"))["conductor-prepare"]
+    assert unpacking["securityContext"]["capabilities"] == keeps
 
 
 def test_a_job_goes_where_the_volumes_are_that_it_shares_with_a_service_applied_before_it():

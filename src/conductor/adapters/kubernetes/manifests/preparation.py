@@ -124,7 +124,8 @@ def _prepare(pieces: Sequence[Piece], lines: Sequence[str], image: str, *, tools
     mounts = [*_whole(pieces)]
     mounts += [{"name": n, "mountPath": f"{ROOM}/sources/{n}", "readOnly": True} for n in sources]
     mounts += [{"name": _TOOLS_VOLUME, "mountPath": f"{ROOM}/{_TOOLS_VOLUME}"}] if tools else []
-    return made | {"env": [_pod(), *variables.values()], "volumeMounts": mounts}
+    made |= {"env": [_pod(), *variables.values()], "volumeMounts": mounts}
+    return made if pieces else made | {"securityContext": dict(NO_RIGHTS)}
 
 
 def _content(pieces: Sequence[Piece], image: str, pull: str) -> Manifest:
