@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import chain, repeat
 
 from conductor.adapters.kubernetes import leases, rights
 from conductor.adapters.kubernetes.api.client import Client
@@ -29,7 +30,8 @@ PATIENCE = timedelta(minutes=3)
 """So long a namespace may take to go."""
 HELD = timedelta(seconds=20)
 """So long the cluster may say that a finalizer holds something, before that is believed."""
-LOOK = timedelta(seconds=0.3)
+LOOKS = (0.3, 0.3, 0.5, 0.8, 1.2)
+"""Seconds between looks whether a namespace is gone; the last for all that follow."""
 _KNOWN = (FINALIZER, "foregroundDeletion", "orphan", "kubernetes")
 _OF_THE_CLUSTER = re.compile(r"(^|\.)kubernetes\.io/")
 
@@ -74,16 +76,22 @@ async def mark(client: Client, sight: Sight, lease: Lease) -> None:
 
 
 async def list_all(client: Client, sight: Sight) -> Sequence[NamespaceInfo]:
-    """List the namespaces of this instance, in the order of their names."""
-    namespaces, *keepers = await asyncio.gather(
-        client.list(NAMESPACE, labels=sight.labels),
-        *(client.list(kind, labels=sight.labels) for kind in KEEPERS),
+    """List the namespaces of this instance, in the order of their names. What is watched anyway is not asked for again."""
+    listing, counts = await asyncio.gather(
+        client.list(NAMESPACE, labels=sight.labels), _workloads(client, sight)
     )
-    counts = Counter(found["metadata"]["namespace"] for listing in keepers for found in listing.items)
     return [
         leases.info(found, workloads=counts[found["metadata"]["name"]])
-        for found in sorted(namespaces.items, key=lambda n: str(n["metadata"]["name"]))
+        for found in sorted(listing.items, key=lambda n: str(n["metadata"]["name"]))
     ]
+
+
+async def _workloads(client: Client, sight: Sight) -> Counter[str]:
+    """Count the workloads of each namespace."""
+    if sight.cluster.is_current:
+        return sight.cluster.count(KEEPERS)
+    listings = await asyncio.gather(*(client.list(kind, labels=sight.labels) for kind in KEEPERS))
+    return Counter(found["metadata"]["namespace"] for listing in listings for found in listing.items)
 
 
 async def delete(client: Client, sight: Sight, namespace: str, *, role: str = "") -> int:
@@ -104,6 +112,7 @@ async def delete(client: Client, sight: Sight, namespace: str, *, role: str = ""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     hurried: set[str] = set()
+    pauses = chain(LOOKS, repeat(LOOKS[-1]))
     while (left := await client.find(NAMESPACE, namespace)) is not None:
         if left["metadata"]["uid"] != found["metadata"]["uid"]:
             break
@@ -112,7 +121,7 @@ async def delete(client: Client, sight: Sight, namespace: str, *, role: str = ""
         waited = timedelta(seconds=loop.time() - begun)
         if waited > PATIENCE or (waited > HELD and _holders(left)):
             raise _stuck(namespace, left, waited)
-        await asyncio.sleep(LOOK.total_seconds())
+        await asyncio.sleep(next(pauses))
     return count
 
 
@@ -133,9 +142,11 @@ async def _clear(client: Client, sight: Sight, namespace: str, role: str) -> int
 
 
 async def _count(client: Client, sight: Sight, namespace: str) -> int:
-    kinds = (*KEEPERS, SERVICE, CONFIG_MAP, CLAIM)
+    watched = (*KEEPERS, CLAIM)
+    known = sight.cluster.count(watched)[namespace] if sight.cluster.is_current else None
+    kinds = (SERVICE, CONFIG_MAP, *(watched if known is None else ()))
     listings = await asyncio.gather(*(client.list(kind, namespace, labels=sight.labels) for kind in kinds))
-    return sum(len(listing.items) for listing in listings)
+    return (known or 0) + sum(len(listing.items) for listing in listings)
 
 
 async def _hurry(client: Client, namespace: str, hurried: set[str]) -> None:

@@ -39,7 +39,7 @@ TURNED_AWAY = 120.0
 """Seconds in which a server that asks to come back later is obeyed; after that its refusals count as failed tries."""
 OPENING = 30.0
 """Seconds that a stream may take to open: where hundreds are opened at once, each waits for the others."""
-AT_ONCE = 24
+AT_ONCE = 12
 """So many requests of a process are on their way at the same time; others wait their turn. Watches and logs are none of them."""
 COMING_BACK = 15.0
 """Seconds after a loss in which a missing right is no answer: an API server that starts knows no roles at first (seen on 1.36)."""

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 
@@ -56,6 +56,10 @@ class KindWatch:
     def of(self, namespace: str) -> Mapping[str, Manifest]:
         """Return the objects of a namespace by name."""
         return self._objects.get(namespace) or {}
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many there are in each namespace."""
+        return {namespace: len(objects) for namespace, objects in self._objects.items()}
 
     def saw(self, found: Manifest) -> None:
         """Know an object: one that came by the watch, or that this process has just written."""
@@ -192,6 +196,19 @@ class Cluster:
         """Return what is known of a kind in a namespace, by name."""
         watch = self._watches.get(kind)
         return tuple(found for _, found in sorted(watch.of(namespace).items())) if watch else ()
+
+    def count(self, kinds: Iterable[Kind]) -> Counter[str]:
+        """Count what is known of some kinds, by namespace."""
+        counts = Counter[str]()
+        for kind in kinds:
+            if watch := self._watches.get(kind):
+                counts.update(watch.counts())
+        return counts
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether everything is watched, and no watch is lost."""
+        return bool(self._tasks) and all(watch.lost_since is None for watch in self._watches.values())
 
     def saw(self, kind: Kind, found: Manifest | None) -> None:
         """Know at once what this process wrote."""
