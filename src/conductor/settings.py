@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -41,6 +41,14 @@ class EngineKind(StrEnum):
     DOCKER = "docker"
     KUBERNETES = "kubernetes"
     FAKE = "fake"
+
+
+class RegistryType(StrEnum):
+    """Where images go and come from."""
+
+    HARBOR = "harbor"
+    DOCKERHUB = "dockerhub"
+    PLAIN = "plain"
 
 
 class LogLevel(StrEnum):
@@ -175,6 +183,53 @@ class Settings(BaseSettings):
         default=None,
         description="What the token of each stack's addresses is worked out from, 32 characters or more; without it no address is "
         "made. `openssl rand -hex 32` makes one.",
+    )
+    registry_type: RegistryType | None = Field(
+        default=None,
+        validation_alias=AliasChoices("conductor_registry_type", "registry_type"),
+        description="Registry that images are pushed to and pulled from; `plain` is any that speaks the OCI distribution API. Without it "
+        "images stay in the container engine. `REGISTRY_TYPE` is read too.",
+    )
+    registry_url: str = Field(
+        default="",
+        description="Where the registry is: `https://harbor.example.org`. Not needed for Docker Hub.",
+    )
+    registry_project: str = Field(
+        default="",
+        description="Harbor's project (`conductor` where empty), Docker Hub's organisation or user, a plain registry's path (may be "
+        "empty).",
+    )
+    registry_project_per_repository: bool = Field(
+        default=False,
+        description="Harbor: a project for each repository, its name beginning with `CONDUCTOR_REGISTRY_PROJECT`, so that what a build "
+        "holds can push to its own repository only. The account must be allowed to make projects.",
+    )
+    registry_user: str = Field(
+        default="",
+        description="Account that pushes, scans and removes; for an organisation's token of Docker Hub the organisation.",
+    )
+    registry_password: SecretStr | None = Field(default=None, description="Its password, or an access token.")
+    registry_pull_user: str = Field(
+        default="",
+        description="Account that may pull and nothing else: namespaces of runs get it. Empty where everybody may pull.",
+    )
+    registry_pull_password: SecretStr | None = Field(
+        default=None, description="Its password, or an access token for reading."
+    )
+    registry_insecure: bool = Field(
+        default=False,
+        description="Speak to the registry without TLS, or with a certificate that nobody checks. For trying out.",
+    )
+    registry_ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) that the registry's is checked by, beside the system's."
+    )
+    registry_scan: bool = Field(
+        default=True, description="Have images scanned for vulnerabilities where the registry can (Harbor)."
+    )
+    scan_fail_on: Literal["", "critical", "high", "medium", "low"] = Field(
+        default="",
+        description="A run with a test image in which a scan found anything at least that bad does not pass: `critical`, `high`, `medium` "
+        "or `low`. Empty for none.",
     )
     git_host: str = Field(
         default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
@@ -325,7 +380,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _problem(detail: ErrorDetails) -> Problem:
-    name = str(detail["loc"][0]) if detail["loc"] else ""
+    name = str(detail["loc"][0]).removeprefix(PREFIX.lower()) if detail["loc"] else ""
     message = detail["msg"].removeprefix("Value error, ")
     return Problem(file=f"environment variable {PREFIX}{name.upper()}", message=message)
 
@@ -337,6 +392,7 @@ def _default(name: str) -> str:
     }
     default = Settings.model_fields[name].default
     shown = ",".join(default) if isinstance(default, tuple) else default
+    shown = str(default).lower() if isinstance(default, bool) else shown
     return told.get(name) or (f"`{shown}`" if shown else "none")
 
 
