@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ services:
     image: {IMAGE}
     volumes: ["./shared:/seen"]
 """
+LARGE_BYTES = 1_200_000
+"""Of what does not compress: no ConfigMap holds it, and Conductor fills it in."""
 TESTS = "until [ -e /seen/copied ]; do sleep 0.1; done; cat /seen/copied; echo > /seen/asked"
 
 
@@ -46,6 +49,28 @@ async def raised(subject: KubernetesSubject, tmp_path: Path) -> KubernetesSubjec
     subject.place = replace(subject.place, checkout=str(tmp_path / "repository"))
     await subject.engine.create_namespace(subject.place, lease(subject.place))
     return subject
+
+
+async def test_a_folder_that_conductor_fills_in_is_roots_and_as_it_was_committed_for_a_service_and_a_suite(
+    raised: KubernetesSubject,
+) -> None:
+    engine, place = raised.engine, raised.place
+    large = Path(place.checkout) / "shared/large"
+    large.write_bytes(os.urandom(LARGE_BYTES))
+    large.chmod(0o755)
+    blueprint = draw_up(Checkout(Path(place.checkout)), name="s", trusted=None, variables={}, engine=engine)
+    command = ("sh", "-c", 'cd "$0" && wc -c < large && stat -c "%u %a" large . && touch made', "/shared")
+    (web,), (job,) = blueprint.stack.services, blueprint.jobs
+    web = replace(web, entrypoint=command[:1], command=command[1:])
+    seen = replace(job.workload, entrypoint=command[:1], command=(*command[1:3], "/seen"))
+    stack = replace(blueprint.stack, services=(web,))
+    await engine.apply(place, stack, web)
+    assert (await at_last(raised, ended("web"))).exit_code == 0
+    await engine.start_job(place, stack, replace(job, workload=seen))
+    assert (await at_last(raised, ended(seen.name))).exit_code == 0
+    for name in ("web", seen.name):
+        told = [line.text for line in await all_of(engine.logs(place, name))]
+        assert told == [str(LARGE_BYTES), "0 755", "0 755"]
 
 
 async def test_a_suite_and_the_only_service_that_binds_its_folder_see_what_the_other_writes(
