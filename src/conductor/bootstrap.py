@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conductor.adapters.kubernetes.manifests.site import Addresses, Site
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
+    from conductor.ports.registry import Registry
     from conductor.ports.secrets import Secrets
     from conductor.ports.world import World
     from conductor.settings import Settings
@@ -54,6 +55,22 @@ async def looking(settings: Settings) -> AsyncIterator[Engine]:
         yield engine
     finally:
         await engine.aclose()
+
+
+@asynccontextmanager
+async def registry(settings: Settings) -> AsyncIterator[Registry | None]:
+    """Give the registry that the settings name; None where images stay in the engine. ConfigurationError names what is missing."""
+    if settings.registry_type is None:
+        yield None
+        return
+    from conductor.adapters.registries.opening import open_registry
+    from conductor.adapters.registries.registry_config import configured
+
+    opened = open_registry(configured(settings))
+    try:
+        yield opened
+    finally:
+        await opened.aclose()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conductor.ports.engine import Diagnosis, Engine
+from conductor.ports.registry import Registry
 
 _LEAST_FREE_BYTES = 2 * 1024**3
 _AS_MUCH_AS_A_STEP_WRITES = bytes(64 * 1024)
@@ -19,7 +20,7 @@ _OLDEST_GIT = (2, 30)
 _OLDEST_PYTHON = (3, 11)
 
 
-async def doctor(engine: Engine, *, state: Path) -> Sequence[Diagnosis]:
+async def doctor(engine: Engine, *, state: Path, registry: Registry | None = None) -> Sequence[Diagnosis]:
     """Return one line for each thing looked at. Never raises for what it finds."""
     return [
         _python(),
@@ -27,6 +28,7 @@ async def doctor(engine: Engine, *, state: Path) -> Sequence[Diagnosis]:
         _disk(state),
         await asyncio.to_thread(_records, state),
         *await engine.diagnose(),
+        *(await registry.diagnose() if registry else ()),
     ]
 
 

@@ -55,7 +55,7 @@ class Registry(Protocol):
         ...
 
     def link(self, reference: str, digest: str) -> str:
-        """Return the page of an image for people; empty where the registry has none."""
+        """Return the page of an image for people; empty where the registry has none, and for a name that another registry had given."""
         ...
 
     async def find(self, reference: str) -> str | None:
@@ -65,12 +65,13 @@ class Registry(Protocol):
     async def grant_push(self, repository: str, *, build: str, life: timedelta) -> PushGrant:
         """Let a build push to its repository's images and cache, for that long; the project is made where it is missing.
 
-        `build` names the grant, so that it can be asked for again after a crash, and taken back by whoever finds it.
+        `build` names the grant, so that it can be asked for again after a crash, and taken back by whoever finds it. What was granted
+        before under the same name is good no longer.
         """
         ...
 
-    async def revoke_push(self, build: str) -> None:
-        """Take a grant back; one that is gone is no error."""
+    async def revoke_push(self, build: str, *, repository: str = "") -> None:
+        """Take a grant back; one that is gone is no error. Without the repository every place is looked at where grants can be."""
         ...
 
     async def pull_credentials(self) -> Credentials | None:
@@ -78,7 +79,7 @@ class Registry(Protocol):
         ...
 
     async def request_scan(self, reference: str, digest: str) -> None:
-        """Have it scanned, unless it is being scanned or has been."""
+        """Have it scanned, unless it is being scanned or has been. Nothing happens where nobody scans: `scan` says so."""
         ...
 
     async def scan(self, reference: str, digest: str) -> Scan:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conductor.cli.commands.options import AsJson, EngineName
 from conductor.cli.session import looking
+
+if TYPE_CHECKING:
+    from conductor.ports.engine import Diagnosis, Engine
+    from conductor.settings import Settings
 
 NOT_WELL = 3
 
@@ -23,11 +28,16 @@ def doctor(
 
     Exit code 3 where something is not well.
     """
+    from conductor import bootstrap
     from conductor.cli.output import console, print_json
     from conductor.cli.tables import diagnoses_table
     from conductor.operations.doctor import doctor as look
 
-    found = looking(context, lambda settings, one: look(one, state=settings.state), engine=engine)
+    async def look_at(settings: Settings, one: Engine) -> Sequence[Diagnosis]:
+        async with bootstrap.registry(settings) as registry:
+            return await look(one, state=settings.state, registry=registry)
+
+    found = looking(context, look_at, engine=engine)
     if as_json:
         print_json(found)
     else:

@@ -1,0 +1,20 @@
+"""From settings to a registry."""
+
+from __future__ import annotations
+
+from conductor.adapters.registries.dockerhub import DockerHubRegistry
+from conductor.adapters.registries.harbor import HarborRegistry
+from conductor.adapters.registries.plain import PlainRegistry
+from conductor.adapters.registries.registry_config import RegistryConfig
+from conductor.settings import RegistryType
+
+_TYPES: dict[RegistryType, type[PlainRegistry]] = {
+    RegistryType.HARBOR: HarborRegistry,
+    RegistryType.DOCKERHUB: DockerHubRegistry,
+    RegistryType.PLAIN: PlainRegistry,
+}
+
+
+def open_registry(config: RegistryConfig) -> PlainRegistry:
+    """Give the registry of a configuration. Nothing is asked yet."""
+    return _TYPES[config.type](config)
