@@ -44,6 +44,20 @@ async def test_the_shop_is_built_by_commit_and_runs_by_digest(
             print(f"\n{name} by commit: {made.seconds:.1f} s")  # noqa: T201 -- a figure
 
 
+async def test_git_s_own_files_are_in_no_image(make_workshop: MakeWorkshop, git_server: GitPeer):
+    workshop = await make_workshop("narrow")
+    workshop.write(
+        "Dockerfile", f"FROM {BASE}\nCOPY . /context\nRUN cd /context && ls -A | sed 's/^/has /'\n"
+    )
+    workshop.write("file", "")
+    commit = git_server.push(workshop.checkout, workshop.repository)
+    order = await workshop.order(
+        Build(), remote=Remote(url=git_server.url(workshop.repository), commit=commit)
+    )
+    await workshop.builder.build(order, on_line=workshop.on_line)
+    assert [line for line in workshop.lines if line.startswith("has ")] == ["has Dockerfile", "has file"]
+
+
 async def test_the_shop_is_built_from_a_folder_that_no_commit_has(workshop: Workshop):
     copy_shop(workshop.checkout)
     for name, (build, command, says) in SHOP.items():
