@@ -34,6 +34,8 @@ class FolderForge:
         self._token = token
         self._timeout = timeout
         self._limits = limits or Limits()
+        self._own: set[Path] = set()
+        """Folders with which git had no quarrel. Where one changes its owner later, git itself refuses it."""
 
     async def resolve(self, location: str, ref: str | None) -> Source:
         """Pin what was asked for. A folder without a ref is its working tree; an address without one is its default branch."""
@@ -111,7 +113,7 @@ class FolderForge:
 
     async def _is_trusted(self, place: Location) -> bool:
         """Tell whether the user trusts a repository of another owner; raises `UsageError` where they have not said so."""
-        if place.folder is None:
+        if place.folder is None or place.folder in self._own:
             return False
         async with scratch_git(timeout=self._timeout) as git:
             try:
@@ -123,6 +125,7 @@ class FolderForge:
                 if around.isdisjoint(await trusted_by_user(git)):
                     raise owned_by_another(place.text) from error
                 return True
+        self._own.add(place.folder)
         return False
 
     async def _copy(self, folder: Path, repository: Repository | None, destination: Path) -> None:
