@@ -1,18 +1,51 @@
-"""`ports.builder.Builder` for a cluster: each image by a Kaniko Job, pushed to the registry under its content key."""
+"""`ports.builder.Builder` for a cluster: each image by a Kaniko Job, pushed to the registry under its content key.
+
+Law: the Job's name is worked out from the order, so a repeat adopts the Job that runs, reads the one that has ended unread, and removes one
+whose outcome was told. No digest is believed but the registry's. A grant to push is taken back when its Job is over, whatever the end,
+by whoever comes next.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
+import secrets
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.adapters.kubernetes.api.kinds import JOB, Manifest
+from conductor.adapters.kubernetes.kaniko import grounds
+from conductor.adapters.kubernetes.kaniko.endings import Recipe, error_of, is_cut_off
+from conductor.adapters.kubernetes.kaniko.following import Ended, Following
+from conductor.adapters.kubernetes.kaniko.job import GRANT, TOLD, Order, job, job_name, owned
+from conductor.adapters.kubernetes.kaniko.place import namespace_of
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.building.context import content_key, read_context
+from conductor.adapters.kubernetes.seeing.pod_status import holds
+from conductor.building.context import Context, content_key, read_context
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
+from conductor.domain.verdict import Fault, Reason
+from conductor.errors import ConductorError, NotFoundError, RunError
 from conductor.ports.builder import BuildOrder, OnLine
 from conductor.ports.registry import Registry
+
+LONGER = timedelta(minutes=20)
+"""What a grant lives beyond the time limit of its build: starting, and being taken away."""
+GOING = timedelta(minutes=1)
+"""So long a Job may take to go."""
+TRIES = 2
+"""A context that was cut off is sent once more."""
+_LOOK = 0.1
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LOG = logging.getLogger(__name__)
 
 
 class KanikoBuilder:
@@ -25,6 +58,10 @@ class KanikoBuilder:
         self._registry = registry
         self._site = site
         self._kaniko = kaniko or KanikoSite()
+        self._slots = asyncio.Semaphore(self._kaniko.at_once)
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._preparing = asyncio.Lock()
+        self._is_prepared = False
 
     async def content_key(self, checkout: str, build: Build) -> str:
         """Work out the key of what is in the checkout now."""
@@ -33,12 +70,212 @@ class KanikoBuilder:
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Ask the registry for the image of this key."""
-        reference = self._registry.reference(order.repository, order.name, order.key)
+        reference = self._reference(order)
         digest = await self._registry.find(reference)
-        if digest is None:
-            return None
-        return BuiltImage(name="", reference=f"{reference}@{digest}", digest=digest, cached=True)
+        return _image(reference, digest, cached=True) if digest else None
 
     async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
-        """Build it by a Job, or adopt the Job that builds it."""
-        raise NotImplementedError
+        """Build it by a Job, or adopt the Job that builds it; while this process builds the same key, wait for that."""
+        began = time.monotonic()
+        lock = self._one_at_a_time[order.key]
+        waited = lock.locked()
+        async with lock:
+            made = await self.find(order) if waited else None
+            if made is None:
+                async with self._slots:
+                    made = await self._build(order, on_line)
+        return replace(made, name=order.name, seconds=time.monotonic() - began)
+
+    async def _build(self, order: BuildOrder, on_line: OnLine) -> BuiltImage:
+        context = await asyncio.to_thread(read_context, Path(order.checkout), order.build)
+        client = await self._connection.client()
+        for tries_left in reversed(range(TRIES)):
+            found = await self._adopt_or_start(client, order, context)
+            ended = await self._follow(client, found, context, on_line)
+            if not (is_cut_off(ended.ending) and tries_left):
+                break
+            await self._remove(client, found)
+        return await self._outcome(client, found, order, context, ended, on_line)
+
+    async def _follow(self, client: Client, found: Manifest, context: Context, on_line: OnLine) -> Ended:
+        """Follow a Job to its end; one that cannot even begin is removed."""
+        try:
+            return await Following(client, found, context, on_line).to_the_end()
+        except (RunError, NotFoundError):
+            await self._remove(client, found)
+            raise
+
+    async def _outcome(
+        self,
+        client: Client,
+        found: Manifest,
+        order: BuildOrder,
+        context: Context,
+        ended: Ended,
+        on_line: OnLine,
+    ) -> BuiltImage:
+        """Say what a Job made, or why it made nothing. It is told once: then the Job goes, or waits to be looked at."""
+        if not ended.is_well:
+            error = error_of(ended.ending, self._recipe(order, context))
+            await self._settle(client, found, told=True)
+            raise error
+        reference = self._reference(order)
+        digest = await self._registry.find(reference)
+        if digest is None:
+            await self._settle(client, found, told=True)
+            raise _not_there(order, reference)
+        if ended.message != digest:
+            said = ended.message if _DIGEST.fullmatch(ended.message) else "no digest"
+            await on_line(
+                f"[conductor] the build says {said}, the registry has {digest}: the registry's counts"
+            )
+        await self._settle(client, found, told=False)
+        return _image(reference, digest, cached=False)
+
+    async def _adopt_or_start(self, client: Client, order: BuildOrder, context: Context) -> Manifest:
+        """Return the Job of an order that runs or has ended unread; make it where there is none of use."""
+        await self._prepare(client)
+        name, namespace = job_name(order), namespace_of(self._site, self._kaniko)
+        found = await client.find(JOB, name, namespace)
+        if found is not None and _is_of_use(found):
+            return found
+        if found is not None:
+            await self._remove(client, found)
+        try:
+            return await self._start(client, order, context)
+        except NotFoundError:
+            self._is_prepared = False  # somebody removed the namespace
+            await self._prepare(client)
+            return await self._start(client, order, context)
+
+    async def _start(self, client: Client, order: BuildOrder, context: Context) -> Manifest:
+        """Make the Job, then its Secret, then let it go."""
+        name = job_name(order)
+        life = self._kaniko.time_limit + LONGER
+        grant = await self._registry.grant_push(order.repository, build=name, life=life)
+        wanted = Order(
+            order=order,
+            reference=self._reference(order),
+            cache=self._registry.cache(order.repository),
+            dockerfile_path=context.dockerfile_path,
+            fetches=self._is_fetched(order, context),
+            grant=grant,
+            token=secrets.token_hex(4),
+        )
+        made = await client.create(job(wanted, site=self._site, kaniko=self._kaniko))
+        if made is None:  # another process was faster
+            return await client.get(JOB, name, namespace_of(self._site, self._kaniko))
+        try:
+            for thing in owned(wanted, made["metadata"], site=self._site, kaniko=self._kaniko):
+                await client.create(thing)
+            return await client.patch(JOB, name, {"spec": {"suspend": False}}, made["metadata"]["namespace"])
+        except ConductorError:
+            await self._remove(client, made)
+            raise
+
+    async def _remove(self, client: Client, found: Manifest) -> None:
+        """Remove a Job with all that is its own, and take its grant back; returns once it is gone."""
+        metadata = found["metadata"]
+        await self._revoke(metadata["name"])
+        await client.delete(JOB, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        async with asyncio.timeout(GOING.total_seconds()):
+            while (left := await client.find(JOB, metadata["name"], metadata["namespace"])) is not None:
+                if left["metadata"]["uid"] != metadata["uid"]:
+                    return
+                await asyncio.sleep(_LOOK)
+
+    async def _settle(self, client: Client, found: Manifest, *, told: bool) -> None:
+        """Take the grant back; then remove the Job, or note that its outcome was `told`. The next one does what fails here."""
+        metadata = found["metadata"]
+        is_revoked = await self._revoke(metadata["name"])
+        try:
+            if is_revoked and not told:
+                await client.delete(JOB, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+                return
+            notes = {TOLD: "true", **({GRANT: None} if is_revoked else {})}
+            changes = {"metadata": {"annotations": notes}}
+            await client.patch(JOB, metadata["name"], changes, metadata["namespace"])
+        except ConductorError as error:
+            _LOG.warning("%s is not settled: %s", metadata["name"], error.message)
+
+    async def _revoke(self, name: str) -> bool:
+        try:
+            await self._registry.revoke_push(name)
+        except ConductorError as error:
+            _LOG.warning("the grant of %s is not taken back yet: %s", name, error.message)
+            return False
+        return True
+
+    async def _revoke_late(self, client: Client, found: Manifest) -> None:
+        metadata = found["metadata"]
+        if await self._revoke(metadata["name"]):
+            changes = {"metadata": {"annotations": {GRANT: None}}}
+            with suppress(ConductorError):
+                await client.patch(JOB, metadata["name"], changes, metadata["namespace"])
+
+    async def _prepare(self, client: Client) -> None:
+        """Have the namespace with its bounds, and take back what a crash left granted; once."""
+        async with self._preparing:
+            if self._is_prepared:
+                return
+            hosts = (
+                _host(self._registry.cache("x")),
+                *(mirror.partition("/")[0] for mirror in self._kaniko.mirrors),
+            )
+            await grounds.prepare(client, self._site, self._kaniko, hosts=hosts)
+            for found in (await client.list(JOB, namespace_of(self._site, self._kaniko))).items:
+                held = (found["metadata"].get("annotations") or {}).get(GRANT)
+                if held and _is_finished(found):
+                    await self._revoke_late(client, found)
+            self._is_prepared = True
+
+    def _is_fetched(self, order: BuildOrder, context: Context) -> bool:
+        """Tell whether the cluster can fetch just what the key was worked out from."""
+        git = self._kaniko.git
+        return bool(git and order.remote and not context.added)
+
+    def _reference(self, order: BuildOrder) -> str:
+        return self._registry.reference(order.repository, order.name, order.key)
+
+    def _recipe(self, order: BuildOrder, context: Context) -> Recipe:
+        fetched = order.remote is not None and self._is_fetched(order, context)
+        return Recipe(
+            name=order.name,
+            build=order.build,
+            dockerfile=context.dockerfile,
+            time_limit=self._kaniko.time_limit,
+            remote=order.remote.url if fetched and order.remote else "",
+        )
+
+
+def _image(reference: str, digest: str, *, cached: bool) -> BuiltImage:
+    """Tell of an image by its digest: pods get that one, whatever becomes of the tag."""
+    return BuiltImage(name="", reference=f"{reference}@{digest}", digest=digest, cached=cached)
+
+
+def _is_of_use(found: Manifest) -> bool:
+    """Tell whether a Job runs, or has ended and nobody knows how: one that was never let go has no Secret."""
+    is_going = bool(found["metadata"].get("deletionTimestamp"))
+    return not (is_going or found["spec"].get("suspend") or _was_told(found))
+
+
+def _was_told(found: Manifest) -> bool:
+    return bool((found["metadata"].get("annotations") or {}).get(TOLD))
+
+
+def _is_finished(found: Manifest) -> bool:
+    return holds(found, "Complete") or holds(found, "Failed")
+
+
+def _host(reference: str) -> str:
+    return reference.partition("/")[0]
+
+
+def _not_there(order: BuildOrder, reference: str) -> RunError:
+    return RunError(
+        f"{order.name} was built, but the registry has no {reference}",
+        reason=Reason.BUILD_FAILED,
+        fault=Fault.PLATFORM,
+        remedy="Look whether something removes images from the registry; `conductor doctor` pushes one and looks for it.",
+        subject=order.name,
+    )
