@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.kubernetes.fake_api.kinds import PODS
 from tests.kubernetes.fake_api.server import FakeApiServer
 from tests.kubernetes.fake_api.store import Event
+from tests.kubernetes.fake_api.suites import PlayedSuites
 
 
 async def main(folder: Path, pace: float) -> None:
@@ -27,7 +28,7 @@ async def main(folder: Path, pace: float) -> None:
 
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with FakeApiServer(folder, pace=pace, track_owners=False) as server:
+    async with FakeApiServer(folder, runtime=PlayedSuites(), pace=pace, track_owners=False) as server:
         server.store.listeners.append(notice)
         await ended.wait()
         asked = {f"{verb} {resource}": count for (verb, resource), count in server.faults.asked.items()}
