@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.kubernetes.fake_api.containers import Image, Runtime
 from tests.kubernetes.fake_api.kinds import PODS, Object
 from tests.kubernetes.fake_api.objects import Objects
+from tests.kubernetes.fake_api.pod_status import with_condition
 from tests.kubernetes.fake_api.pod_worker import PodWorker
 from tests.kubernetes.fake_api.store import Event
 
@@ -32,6 +33,7 @@ class Kubelet:
         """Taken for every name that is not in `images`, where set."""
         self.pace = pace
         self.workers: dict[str, PodWorker] = {}
+        self.is_lost = False
         self._tasks: set[asyncio.Task[None]] = set()
         objects.store.listeners.append(self._notice)
 
@@ -54,13 +56,22 @@ class Kubelet:
         assert worker is not None
         worker.out_of_memory(container)
 
+    def lose_node(self) -> None:
+        """Fall silent, and let the cluster give the node up: what is asked of its pods from now on is heard by nobody."""
+        self.is_lost = True
+        for worker in self.workers.values():
+            conditions = (worker.pod.get("status") or {}).get("conditions") or ()
+            unready = with_condition(conditions, "Ready", "", "", holds=False)
+            worker.pod = self.objects.status(PODS, worker.pod, conditions=unready)
+            worker.record("NodeNotReady", "Node is not ready", warning=True)
+
     async def aclose(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _notice(self, event: Event) -> None:
-        if event.resource is not PODS:
+        if event.resource is not PODS or (self.is_lost and event.type != "DELETED"):
             return
         pod = event.now
         uid = pod["metadata"]["uid"]

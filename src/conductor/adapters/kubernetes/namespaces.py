@@ -16,11 +16,20 @@ from itertools import chain, repeat
 
 from conductor.adapters.kubernetes import leases, rights
 from conductor.adapters.kubernetes.api.client import Client
-from conductor.adapters.kubernetes.api.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SERVICE, Manifest
+from conductor.adapters.kubernetes.api.kinds import (
+    CLAIM,
+    CONFIG_MAP,
+    EVENT,
+    NAMESPACE,
+    POD,
+    SERVICE,
+    Manifest,
+)
 from conductor.adapters.kubernetes.api.problems import ForbiddenError
 from conductor.adapters.kubernetes.manifests.test_job import FINALIZER
 from conductor.adapters.kubernetes.seeing.pod_status import condition
 from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
+from conductor.adapters.kubernetes.seeing.states import NODE_NOT_READY, has_lost_node
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.errors import ConflictError, NotFoundError
 
@@ -28,6 +37,8 @@ GRACE_SECONDS = 1
 """What is removed has nothing left to save."""
 PATIENCE = timedelta(minutes=3)
 """So long a namespace may take to go."""
+NODE_SILENT = timedelta(seconds=8)
+"""So long a node may take to say that a pod has ended, before it is asked whether the node is lost."""
 HELD = timedelta(seconds=20)
 """So long the cluster may say that a finalizer holds something, before that is believed."""
 LOOKS = (0.3, 0.3, 0.5, 0.8, 1.2)
@@ -112,12 +123,15 @@ async def delete(client: Client, sight: Sight, namespace: str, *, role: str = ""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     hurried: set[str] = set()
+    forced: set[str] = set()
     pauses = chain(LOOKS, repeat(LOOKS[-1]))
     while (left := await client.find(NAMESPACE, namespace)) is not None:
         if left["metadata"]["uid"] != found["metadata"]["uid"]:
             break
         with suppress(*((ForbiddenError,) if role else ())):
             await _hurry(client, namespace, hurried)
+            if timedelta(seconds=loop.time() - begun) > NODE_SILENT:
+                await _give_up_lost(client, namespace, forced)
         waited = timedelta(seconds=loop.time() - begun)
         if waited > PATIENCE or (waited > HELD and _holders(left)):
             raise _stuck(namespace, left, waited)
@@ -158,6 +172,19 @@ async def _hurry(client: Client, namespace: str, hurried: set[str]) -> None:
             await client.delete(POD, metadata["name"], namespace, grace=GRACE_SECONDS, uid=metadata["uid"])
         if FINALIZER in (metadata.get("finalizers") or ()):
             await release(client, pod)
+
+
+async def _give_up_lost(client: Client, namespace: str, forced: set[str]) -> None:
+    """Take away the records of pods whose node the cluster gave up: nobody else ever tells that they have ended; each pod once."""
+    pods = [pod for pod in (await client.list(POD, namespace)).items if pod["metadata"]["uid"] not in forced]
+    if not pods:
+        return
+    told = (await client.list(EVENT, namespace, fields={"reason": NODE_NOT_READY})).items
+    for pod in pods:
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        if has_lost_node(pod, [event for event in told if event["involvedObject"].get("uid") == uid]):
+            forced.add(uid)
+            await client.delete(POD, name, namespace, grace=0, uid=uid)
 
 
 async def release(client: Client, pod: Manifest) -> None:

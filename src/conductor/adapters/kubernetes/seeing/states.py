@@ -40,6 +40,8 @@ from conductor.domain.names import LABEL_KIND, LABEL_WORKLOAD
 from conductor.domain.states import Health, Phase, States, WorkloadState
 from conductor.domain.verdict import Fault, Reason
 
+NODE_NOT_READY = "NodeNotReady"
+"""The reason of the event by which the cluster gives up the node of a pod."""
 NAME = "conductor.dev/service"
 """Annotation of what keeps a service: its name in the compose file, where Kubernetes took another."""
 STOPPED = "conductor.dev/stopped"
@@ -191,7 +193,7 @@ def _pod_state(seen: _Workload, pod: Manifest) -> WorkloadState:
 def _running(seen: _Workload, pod: Manifest, status: Status) -> WorkloadState:
     about = seen.about(pod)
     running: Mapping[str, Any] = state_of(status, "running") or {}
-    if _has_lost_node(pod, about):
+    if has_lost_node(pod, about):
         return _gone(seen, "its node does not answer", moment(running.get("startedAt")))
     found = health(pod, seen.container, status, about, seen.now)
     ended = last_end(status) or {}
@@ -288,10 +290,10 @@ def _gone(seen: _Workload, why: str, started: datetime | None) -> WorkloadState:
     )
 
 
-def _has_lost_node(pod: Manifest, about: Sequence[Manifest]) -> bool:
-    """Tell whether the cluster gave up the pod's node: the kubelet itself never says so."""
+def has_lost_node(pod: Manifest, about: Sequence[Manifest]) -> bool:
+    """Tell whether the cluster gave up the pod's node: the kubelet itself never says so. `about` is the pod's events."""
     ready = condition(pod, "Ready")
-    return ready.get("status") != "True" and any(event.get("reason") == "NodeNotReady" for event in about)
+    return ready.get("status") != "True" and any(event.get("reason") == NODE_NOT_READY for event in about)
 
 
 def _starts_again(pod: Manifest, status: Status) -> bool:
