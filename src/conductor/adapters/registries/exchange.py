@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -275,7 +276,9 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
     return UnreachableError(f"asking {place(url)}: {said}", remedy=remedy)
 
 
+@lru_cache(maxsize=4)
 def _trust(ca_file: Path | None, *, insecure: bool) -> ssl.SSLContext:
+    """Say whose certificates are believed; reading the system's takes a while, so it is done once."""
     context = ssl.create_default_context()
     try:
         if ca_file:
