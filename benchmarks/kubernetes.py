@@ -142,7 +142,7 @@ def make_repositories(folder: Path) -> None:
 
 
 def _shares(waits: Sequence[float]) -> str:
-    if len(waits) < 2:  # noqa: PLR2004 -- less has no shares
+    if len(waits) < 2:
         return "none"
     shares = statistics.quantiles(waits, n=100)
     return f"{shares[49]:.2f} s / {shares[98]:.2f} s"

@@ -1,4 +1,4 @@
-"""The Conductor that `kubernetes` measures: a process of its own, with the durable workflow, the records in SQLite and the kubernetes engine.
+"""The Conductor that `kubernetes` measures: a process with the durable workflow, records in SQLite and the kubernetes engine.
 
     python -m benchmarks.kubernetes_process FOLDER RATE SECONDS CROWD
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 
 import httpx2
 import pytest
 
-from conductor.adapters.kubernetes.api.client import PAUSES, Client
+from conductor.adapters.kubernetes.api.client import AT_ONCE, PAUSES, TURNED_AWAY, Client
 from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP, JOB, NAMESPACE, POD
 from conductor.adapters.kubernetes.api.problems import ExpiredError, ForbiddenError
 from conductor.domain.verdict import Fault, Reason
@@ -133,6 +134,37 @@ async def test_a_server_that_says_how_long_is_heard():
     server = Server(busy, httpx2.Response(200, json={}))
     await server.client().get(POD, "web")
     assert server.waits == [7.0]
+
+
+async def test_a_server_that_turns_away_is_obeyed_for_longer_than_a_failing_one_is_tried():
+    busy = [httpx2.Response(429, json={"message": "busy"}, headers={"Retry-After": "1"})] * 30
+    server = Server(*busy, httpx2.Response(200, json={"kind": "Pod"}))
+    assert await server.client().get(POD, "web") == {"kind": "Pod"}
+    assert server.waits == [1.0] * 30
+
+
+async def test_a_server_that_turns_away_for_ever_is_given_up():
+    server = Server(httpx2.Response(429, json={"message": "busy"}, headers={"Retry-After": "10"}))
+    assert isinstance(await told(server), UnreachableError)
+    assert TURNED_AWAY <= sum(server.waits) < 2 * TURNED_AWAY
+
+
+async def test_a_crowd_of_requests_takes_turns():
+    at_once = most = 0
+
+    async def answer(_: httpx2.Request) -> httpx2.Response:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return httpx2.Response(200, json={})
+
+    client = Client(
+        httpx2.AsyncClient(base_url="https://cluster.example", transport=httpx2.MockTransport(answer))
+    )
+    await asyncio.gather(*(client.get(POD, f"web-{number}") for number in range(10 * AT_ONCE)))
+    assert most == AT_ONCE
 
 
 async def test_what_never_passes_is_given_up():
