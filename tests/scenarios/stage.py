@@ -80,6 +80,8 @@ class Stage:
             secrets=FakeSecrets(secrets),
             clock=self.clock,
             budget=ports.pop("budget", Budget()),
+            registry=ports.pop("registry", None),
+            scan_gate=ports.pop("scan_gate", None),
         )
 
     @asynccontextmanager

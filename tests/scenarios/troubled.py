@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +14,10 @@ from conductor.adapters.fake.engine import FakeEngine
 from conductor.adapters.fake.store import FakeStore
 from conductor.domain.event import StepRecord
 from conductor.domain.report import BuiltImage
-from conductor.domain.stack import Build, Job, Service, Stack
-from conductor.ports.builder import OnLine
+from conductor.domain.scan import Scan, ScanState
+from conductor.domain.stack import Job, Service, Stack
+from conductor.errors import ConductorError
+from conductor.ports.builder import BuildOrder, OnLine
 from conductor.ports.engine import Place
 
 STEPS = [
@@ -28,6 +32,7 @@ STEPS = [
     "start-tests/tests",
     "await-tests/tests",
     "read-results/tests",
+    "scan-images",
     "capture-logs",
     "settle-lease",
     "write-report",
@@ -105,16 +110,45 @@ class EngineThatLeaves(FakeEngine):
 class EndlessBuilder(FakeBuilder):
     """Never comes to an end with the image `backend`."""
 
-    async def build(
-        self,
-        checkout: str,
-        build: Build,
-        *,
-        key: str,
-        name: str,
-        labels: dict[str, str],
-        on_line: OnLine,
-    ) -> BuiltImage:
-        if name == "backend":
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
+        if order.name == "backend":
             await asyncio.Event().wait()
-        return await super().build(checkout, build, key=key, name=name, labels=labels, on_line=on_line)
+        return await super().build(order, on_line=on_line)
+
+
+class PublishingBuilder(FakeBuilder):
+    """Has its images in a registry."""
+
+    async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
+        return self._published(order, await super().build(order, on_line=on_line))
+
+    async def find(self, order: BuildOrder) -> BuiltImage | None:
+        found = await super().find(order)
+        return found and self._published(order, found)
+
+    @staticmethod
+    def _published(order: BuildOrder, image: BuiltImage) -> BuiltImage:
+        return replace(image, published=f"registry.test/{order.name}@{image.digest}")
+
+
+class ScanningRegistry:
+    """Its scans are pending for as many looks as it is told, then they are as they are told; an error is raised by every look."""
+
+    def __init__(self, scans: Mapping[str, Scan | ConductorError], *, looks: int = 0) -> None:
+        self._scans = scans
+        self._left = dict.fromkeys(scans, looks)
+        self.asked: Counter[str] = Counter()
+
+    async def request_scan(self, reference: str, digest: str) -> None:
+        self.asked[reference] += 1
+
+    async def scan(self, reference: str, digest: str) -> Scan:
+        assert self.asked[reference], "nobody asked for a scan"
+        name = reference.removeprefix("registry.test/")
+        if self._left[name]:
+            self._left[name] -= 1
+            return Scan(state=ScanState.PENDING)
+        found = self._scans[name]
+        if isinstance(found, ConductorError):
+            raise found
+        return found

@@ -446,6 +446,7 @@ AssertionError: expected 1 e-mail, got 0
                 }
             ],
             "failures_left_out": 0,
+            "vulnerable": [],
             "tail": [],
             "partial": ["tests: reports/late.xml: is empty"],
             "notes": [],

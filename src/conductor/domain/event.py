@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """subject: the image's name (`tests/<suite>` or the service)."""
     BUILD_ENDED = "build.ended"
     """data: seconds, cached, digest, error."""
+    IMAGE_SCANNED = "image.scanned"
+    """subject: the image's name; data: state, counts (by severity), message."""
     SERVICE_CHANGED = "service.changed"
     """subject: the service; data: phase, health, reason, message, exit_code, restarts."""
     SUITE_STARTED = "suite.started"

@@ -10,6 +10,7 @@ from conductor.domain.event import StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.results import Case, SuiteResult
 from conductor.domain.run import Run
+from conductor.domain.scan import Scan
 from conductor.domain.verdict import Outcome
 
 
@@ -23,6 +24,11 @@ class BuiltImage:
     digest: str = ""
     cached: bool = False
     seconds: float = 0.0
+    published: str = ""
+    """`NAME@sha256:...` in the registry; empty where the image is the engine's alone."""
+    link: str = ""
+    """The registry's page of it."""
+    scan: Scan | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -327,6 +327,8 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.REFUSED: "Take it out, or do it in another way: what Conductor does not do is a closed list.",
     Reason.CLONE_FAILED: "Check that the repository and the ref exist, and that git may read them.",
     Reason.BUILD_FAILED: "Read the build's last lines; correct the Dockerfile or what it copies.",
+    Reason.VULNERABLE: "Update what the findings name; the report says which versions mend them.",
+    Reason.SCAN_FAILED: "Look at the registry's scanner (`conductor doctor`), then run the tests once more: `conductor run --from tests`.",
     Reason.IMAGE_PULL: "Check the image's name and tag, and that the engine may pull it.",
     Reason.COMMAND_NOT_FOUND: "The image has no such program: check command and entrypoint.",
     Reason.CRASHED: "Read the service's log; its last lines say why it stops.",

@@ -14,6 +14,7 @@ from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage, Failure, LogLine, Report, ServiceEnding
 from conductor.domain.results import Case, Counts, SuiteResult
 from conductor.domain.run import Run
+from conductor.domain.scan import Scan
 from conductor.domain.verdict import Outcome
 from conductor.reports.presentable import presentable
 from conductor.reports.words import total
@@ -154,6 +155,30 @@ def _image(image: BuiltImage) -> Json:
         "digest": image.digest,
         "cached": image.cached,
         "seconds": image.seconds,
+        "published": image.published,
+        "link": image.link,
+        "scan": _scan(image.scan) if image.scan else None,
+    }
+
+
+def _scan(scan: Scan) -> Json:
+    return {
+        "state": scan.state.value,
+        "scanner": scan.scanner,
+        "message": scan.message,
+        "counts": {severity.value: number for severity, number in scan.counts.items()},
+        "worst": [
+            {
+                "id": one.id,
+                "severity": one.severity.value,
+                "package": one.package,
+                "version": one.version,
+                "fixed_in": one.fixed_in,
+                "link": one.link,
+                "title": one.title,
+            }
+            for one in scan.worst
+        ],
     }
 
 

@@ -18,7 +18,18 @@ from conductor.reports.as_json import counts_data
 from conductor.reports.escaping import block, code, prose
 from conductor.reports.presentable import presentable
 from conductor.reports.readable import cut, cut_middle, on_one_line
-from conductor.reports.words import duration, full_name, how_it_stood, in_words, place, plural, total, whose
+from conductor.reports.words import (
+    duration,
+    finding_in_words,
+    full_name,
+    how_it_stood,
+    how_scanned,
+    in_words,
+    place,
+    plural,
+    total,
+    whose,
+)
 
 LIMIT_BYTES = 8192
 
@@ -109,6 +120,7 @@ def _markdown(report: Report, groups: Sequence[_Group], level: _Level) -> str:
         _failures(report, groups, level),
         _tail(report.tail, level),
         _services(report, level),
+        _list("Images with vulnerabilities", _vulnerable(report), level),
         _list("Missing from the evidence", report.partial, level),
         _list("Notes", report.notes, level),
         _look(report.links, level),
@@ -197,6 +209,12 @@ def _services(report: Report, level: _Level) -> Iterator[str]:
     yield from _list("Services that did not stand well", tuple(lines), level)
 
 
+def _vulnerable(report: Report) -> tuple[str, ...]:
+    """Name images in which something was found, each with the worst of it."""
+    found = [(image, image.scan) for image in report.images if image.scan and image.scan.worst]
+    return tuple(f"{i.name}: {how_scanned(i)}; {finding_in_words(scan.worst[0])}" for i, scan in found)
+
+
 def _list(title: str, items: Sequence[str], level: _Level) -> Iterator[str]:
     if not items or not level.notes:
         return
@@ -232,6 +250,7 @@ def _data(report: Report, groups: Sequence[_Group], level: _Level) -> dict[str, 
         "counts": counts_data(total(suite.counts for suite in report.suites)),
         "failures": [_group_data(group, level) for group in groups[: level.groups]],
         "failures_left_out": _left_out(groups, level),
+        "vulnerable": [cut(text, level.line) for text in _vulnerable(report)[: level.notes]],
         "tail": _log(report.tail[len(report.tail) - min(len(report.tail), level.tail) :], level.tail, level),
         "partial": [cut(text, level.line) for text in report.partial[: level.notes]],
         "notes": [cut(text, level.line) for text in report.notes[: level.notes]],

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from conductor.domain.report import ServiceEnding
+from conductor.domain.report import BuiltImage, ServiceEnding
 from conductor.domain.results import Case, CaseStatus, Counts, SuiteResult
+from conductor.domain.scan import ScanState, Severity
 from conductor.domain.states import REMEDIES, Phase, WorkloadState, fault_of
 from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
 from conductor.errors import (
@@ -98,6 +99,28 @@ def judge_services(outcome: Outcome, services: Sequence[ServiceEnding]) -> Outco
     said = f" ({crashed.message})" if crashed.message else ""
     message = f"{crashed.name} exited with {crashed.exit_code}{said} while the tests ran; {outcome.message}"
     return replace(_outcome(Verdict.BROKEN, reason, message), subject=crashed.name)
+
+
+def judge_scans(outcome: Outcome, images: Sequence[BuiltImage], *, gate: Severity | None) -> Outcome:
+    """Reconsider a pass by what scanners found. Without a gate nothing changes; with one, what was not scanned passes as little."""
+    if gate is None or outcome.verdict is not Verdict.PASSED:
+        return outcome
+    found = [(image, image.scan.reaching(gate)) for image in images if image.scan]
+    if bad := [(image, number) for image, number in found if number]:
+        names = "; ".join(
+            f"{image.name}: {plural(number, 'vulnerability')} of severity {gate.lower()} or worse"
+            for image, number in bad
+        )
+        return replace(
+            _outcome(Verdict.FAILED, Reason.VULNERABLE, f"the tests passed; {names}"), subject=bad[0][0].name
+        )
+    unknown = next((one for one in images if one.scan is None or one.scan.state is not ScanState.DONE), None)
+    if unknown is None:
+        return outcome
+    said = unknown.scan.message if unknown.scan and unknown.scan.message else "nobody scans there"
+    message = f"the tests passed; {unknown.name} has no scan: {said}"
+    # nobody's fault by name: another attempt of the whole run would be scanned no better
+    return replace(_outcome(Verdict.BROKEN, Reason.SCAN_FAILED, message), subject=unknown.name, fault=None)
 
 
 def broken(error: ConductorError) -> Outcome:

@@ -19,9 +19,11 @@ from conductor.reports.stages import stages
 from conductor.reports.terminal import kept
 from conductor.reports.words import (
     duration,
+    finding_in_words,
     full_name,
     how_it_stood,
     how_made,
+    how_scanned,
     in_words,
     place,
     plural,
@@ -71,6 +73,7 @@ def _document(report: Report, level: _Level) -> str:
         _folded("Tests", ("suite", "verdict", "tests", "time"), _suites(report), level),
         _folded("Stages", None, _chart(report, level), level),
         _folded("Images", ("image", "", "digest"), _images(report), level),
+        _folded("Scans", ("image", "found"), _findings(report), level),
         _folded("Services", ("service", "state"), _services(report), level),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -203,6 +206,16 @@ def _chart(report: Report, level: _Level) -> list[Sequence[str]]:
 def _images(report: Report) -> list[Sequence[str]]:
     return [
         (cell(cut(i.name, 100)), how_made(i), cell(cut(i.digest or i.reference, 100))) for i in report.images
+    ]
+
+
+def _findings(report: Report) -> list[Sequence[str]]:
+    scanned = [(image, image.scan) for image in report.images if image.scan]
+    return [
+        (cell(cut(image.name, 100)), cell(cut(text, 200)))
+        for image, scan in scanned
+        for text in (how_scanned(image), *map(finding_in_words, scan.worst))
+        if text
     ]
 
 

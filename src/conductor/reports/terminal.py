@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from conductor.domain.lease import Lease
-from conductor.domain.report import Failure, LogLine, Report
+from conductor.domain.report import BuiltImage, Failure, LogLine, Report
 from conductor.domain.verdict import Verdict
 from conductor.reports.presentable import presentable
 from conductor.reports.readable import cut, cut_middle, on_one_line
 from conductor.reports.stages import stages
 from conductor.reports.words import (
     duration,
+    finding_in_words,
     full_name,
     how_it_stood,
     how_made,
+    how_scanned,
     in_words,
     place,
     plural,
@@ -27,6 +29,7 @@ from conductor.reports.words import (
 FAILURES_SHOWN = 20
 DETAILS_LENGTH = 2_000
 LINE_LENGTH = 200
+FINDINGS_SHOWN = 3
 
 
 def to_text(report: Report) -> str:
@@ -39,7 +42,8 @@ def to_text(report: Report) -> str:
         _table(
             "Stages", [(s.name, s.took, s.bar + (f"  {s.error}" if s.error else "")) for s in stages(report)]
         ),
-        _table("Images", [(i.name, how_made(i), i.digest[:19] or i.reference) for i in report.images]),
+        _table("Images", [_image(image) for image in report.images]),
+        _list("Vulnerabilities", _findings(report)),
         _table("Services", [(s.name, how_it_stood(s)) for s in report.services]),
         _tests(report),
         _list("Notes", report.notes),
@@ -67,6 +71,25 @@ def _headline(report: Report) -> Iterator[str]:
     yield ""
     yield f"  {run.repository}{commit}{branch}{dirty}"
     yield f"  run {run.id}{attempt}{tests}, {_took(report)}"
+
+
+def _image(image: BuiltImage) -> tuple[str, str, str]:
+    scanned = how_scanned(image)
+    return (
+        image.name,
+        how_made(image),
+        (image.digest[:19] or image.reference) + (f"  {scanned}" if scanned else ""),
+    )
+
+
+def _findings(report: Report) -> list[str]:
+    """Name the worst of each image."""
+    scanned = [(image, image.scan) for image in report.images if image.scan]
+    return [
+        f"{image.name}: {finding_in_words(one)}"
+        for image, scan in scanned
+        for one in scan.worst[:FINDINGS_SHOWN]
+    ]
 
 
 def _took(report: Report) -> str:

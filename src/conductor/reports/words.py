@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from conductor.domain.report import BuiltImage, ServiceEnding
 from conductor.domain.results import Case, Counts
+from conductor.domain.scan import Finding, ScanState, Severity
 from conductor.domain.verdict import Fault, Outcome
 
 MINUTE = 60
@@ -96,6 +97,27 @@ def place(case: Case) -> str:
 def how_made(image: BuiltImage) -> str:
     """Say whether an image was built, and how long that took."""
     return "unchanged, not built again" if image.cached else f"built in {duration(image.seconds)}"
+
+
+def how_scanned(image: BuiltImage) -> str:
+    """Say what a scanner found, the worst first; empty where nobody looked."""
+    scan = image.scan
+    if scan is None or scan.state is ScanState.NONE:
+        return ""
+    if scan.state is not ScanState.DONE:
+        return f"scan {scan.state}: {scan.message}" if scan.message else f"scan {scan.state}"
+    found = [f"{scan.counts[one]} {one.lower()}" for one in Severity if scan.counts.get(one)]
+    return ", ".join(found) or "nothing found"
+
+
+def finding_in_words(finding: Finding) -> str:
+    """Name a finding and what mends it.
+
+    >>> finding_in_words(Finding(id="CVE-1", package="zlib", version="1.2", severity=Severity.HIGH, fixed_in="1.3"))
+    'CVE-1 (high): zlib 1.2, mended in 1.3'
+    """
+    mend = f"mended in {finding.fixed_in}" if finding.fixed_in else "not mended yet"
+    return f"{finding.id} ({finding.severity.lower()}): {finding.package} {finding.version}, {mend}"
 
 
 def how_it_stood(service: ServiceEnding) -> str:

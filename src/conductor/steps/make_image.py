@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from conductor.domain.blueprint import ImageBuild
@@ -32,6 +33,7 @@ async def make_image(run: Run, image: ImageBuild) -> BuiltImage:
         raise
     seconds = (world.clock.now() - began).total_seconds()
     built = replace(built, name=image.name, seconds=seconds)
+    await _ask_for_scan(built)
     await world.store.save_image(run, built)
     await tell(
         run,
@@ -72,6 +74,15 @@ def _remote(source: Source) -> Remote | None:
     if source.commit is None or source.dirty or not source.location.startswith("https://"):
         return None
     return Remote(url=source.location, commit=source.commit)
+
+
+async def _ask_for_scan(image: BuiltImage) -> None:
+    """Have it scanned beside all that follows. What becomes of that is the business of `scan-images`."""
+    registry = the_world().registry
+    if registry is not None and image.published:
+        name, _, digest = image.published.partition("@")
+        with suppress(ConductorError):
+            await registry.request_scan(name, digest)
 
 
 def _keeper(run: Run, image: ImageBuild) -> OnLine:

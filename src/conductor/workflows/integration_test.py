@@ -2,7 +2,7 @@
 
     clone -> read the plan -> namespace -> secrets -> builds ┐ side by side: a service starts as soon as its image
                                                       stack  ┘ is there and what it depends on is so far
-          -> test suites, side by side -> logs -> lease -> report -> kept, or removed
+          -> test suites, side by side -> scans of the images -> logs -> lease -> report -> kept, or removed
 
 Every line below is a recorded step or a recorded workflow of its own: a kill between any two of them loses nothing.
 """
@@ -20,6 +20,7 @@ from conductor.steps.clone import clone
 from conductor.steps.create_namespace import create_namespace
 from conductor.steps.raise_stack import raise_stack
 from conductor.steps.read_plan import read_plan
+from conductor.steps.scan_images import scan_images
 from conductor.steps.start_run import start_run
 from conductor.steps.sync_secrets import sync_secrets
 from conductor.workflows.build_image import build_image
@@ -57,4 +58,5 @@ async def _attempt(run: Run, children: list[str]) -> Outcome:
         children.append(build.id)
     await raise_stack(run, blueprint, builds)
     suites = await start_suites(run, blueprint, builds, children)
-    return judge_run([await suite.result() for suite in suites])
+    outcome = judge_run([await suite.result() for suite in suites])
+    return await scan_images(run, outcome)

@@ -1,6 +1,6 @@
 """Once more, on what an earlier attempt made.
 
-take over plan and images -> the kept stack, or a new one -> test suites, side by side -> logs -> lease -> report
+take over plan and images -> the kept stack, or a new one -> test suites, side by side -> scans of the images -> logs -> lease -> report
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from conductor.reports.judge import broken, judge_run
 from conductor.steps.create_namespace import create_namespace
 from conductor.steps.hold_stack import hold_stack
 from conductor.steps.raise_stack import raise_stack
+from conductor.steps.scan_images import scan_images
 from conductor.steps.start_run import start_run
 from conductor.steps.sync_secrets import sync_secrets
 from conductor.steps.take_over import take_over
@@ -43,4 +44,5 @@ async def _attempt(run: Run, children: list[str]) -> Outcome:
     await sync_secrets(run, blueprint)
     await raise_stack(run, blueprint, {})
     suites = await start_suites(run, blueprint, {}, children)
-    return judge_run([await suite.result() for suite in suites])
+    outcome = judge_run([await suite.result() for suite in suites])
+    return await scan_images(run, outcome)
