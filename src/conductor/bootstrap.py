@@ -12,15 +12,18 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from conductor.errors import ConductorError, ConflictError, StateError
+from conductor.errors import ConductorError, ConflictError, StateError, UsageError
 
 if TYPE_CHECKING:
+    from conductor.adapters.kubernetes.kaniko.site import GitAccess, KanikoSite
     from conductor.adapters.kubernetes.manifests.site import Addresses, Site
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
@@ -50,7 +53,7 @@ async def looking(settings: Settings) -> AsyncIterator[Engine]:
     """Give the engine and nothing else, for whoever looks what is wrong: it may be the state folder."""
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
 
-    engine, _ = _engine(settings, EmbeddedSecrets())
+    engine, _ = _engine(settings, EmbeddedSecrets(), None)
     try:
         yield engine
     finally:
@@ -87,8 +90,10 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     token = settings.git_token
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
-    engine, builder = _engine(settings, secrets)
-    async with _met(engine, at_once=at_once):
+    async with AsyncExitStack() as opened:
+        images = await opened.enter_async_context(registry(settings))
+        engine, builder = _engine(settings, secrets, images)
+        await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
         from conductor.adapters.stores.sql import SqlStore
         from conductor.domain.budget import Budget
@@ -105,6 +110,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             secrets=secrets,
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks),
+            registry=images,
         )
         install(world)
         try:
@@ -206,14 +212,14 @@ def the_only_sweeper(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
+def _engine(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:
     if settings.engine == "fake":
         from conductor.adapters.fake.builder import FakeBuilder
         from conductor.adapters.fake.engine import FakeEngine
 
         return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
     if settings.engine == "kubernetes":
-        return _cluster(settings, secrets)
+        return _cluster(settings, secrets, images)
     from conductor.adapters.docker.builder import DockerBuilder
     from conductor.adapters.docker.connection.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
@@ -225,13 +231,63 @@ def _engine(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
     return engine, DockerBuilder(connection)
 
 
-def _cluster(settings: Settings, secrets: Secrets) -> tuple[Engine, Builder]:
+def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:
+    """Without a registry nothing is built: pods could get it from nowhere."""
     from conductor.adapters.kubernetes.api.connection import Connection
     from conductor.adapters.kubernetes.builder import NoBuilder
     from conductor.adapters.kubernetes.engine import KubernetesEngine
 
     connection = Connection(kubeconfig=settings.kubeconfig or "", context=settings.kube_context or "")
-    return KubernetesEngine(connection, site=_site(settings), secrets=secrets), NoBuilder()
+    site = _site(settings)
+    engine = KubernetesEngine(connection, site=site, secrets=secrets, registry=images)
+    if images is None:
+        return engine, NoBuilder()
+    from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
+
+    return engine, KanikoBuilder(connection, images, site=site, kaniko=_kaniko(settings))
+
+
+def _kaniko(settings: Settings) -> KanikoSite:
+    from conductor.adapters.kubernetes.kaniko.site import KanikoSite, read_pulls, read_reach
+
+    url = urlsplit(settings.registry_url)
+    is_plain = settings.registry_insecure and url.scheme == "http"
+    own = (url.netloc,) if url.netloc else ()
+    files = [file for file in (settings.registry_ca_file, settings.build_ca_file) if file]
+    return KanikoSite(
+        namespace=settings.build_namespace,
+        image=settings.kaniko_image,
+        limits=settings.build_limits,
+        requests=settings.build_requests,
+        time_limit=timedelta(minutes=settings.build_time_limit),
+        at_once=settings.builds_at_once,
+        mirrors=settings.build_mirrors,
+        registry_map=settings.build_registry_map,
+        insecure=(*settings.build_insecure, *(own if is_plain else ())),
+        unverified=own if settings.registry_insecure and not is_plain else (),
+        ca="\n".join(_text(file) for file in files),
+        git=_git_access(settings),
+        pulls=read_pulls(_text(settings.build_pulls_file)) if settings.build_pulls_file else {},
+        reaches=tuple(read_reach(word) for word in settings.build_egress),
+    )
+
+
+def _git_access(settings: Settings) -> GitAccess | None:
+    """Let the cluster fetch what needs no token, or has one of its own: Conductor's never goes where a Dockerfile can read it."""
+    from conductor.adapters.kubernetes.kaniko.site import GitAccess
+
+    if settings.build_git_token:
+        return GitAccess(host=settings.git_host, token=settings.build_git_token.get_secret_value())
+    return None if settings.git_token else GitAccess()
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{file} cannot be read: {error}", remedy="Correct the setting that names it."
+        ) from error
 
 
 async def serve_gate() -> None:
@@ -258,7 +314,7 @@ def _addresses(settings: Settings) -> Addresses | None:
 
 
 def _site(settings: Settings) -> Site:
-    from conductor.adapters.kubernetes.manifests.site import Site
+    from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
 
     usual = Site()
     return Site(
@@ -267,7 +323,7 @@ def _site(settings: Settings) -> Site:
         egress=settings.egress,
         callers=settings.callers,
         name_servers=settings.dns_namespaces,
-        pull_secrets=settings.pull_secrets,
+        pull_secrets=(*settings.pull_secrets, *((PULL_SECRET,) if settings.registry_pull_user else ())),
         tools_image=settings.tools_image,
         storage_class=settings.storage_class,
         volume_size=settings.volume_size,

@@ -26,6 +26,8 @@ _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _GATEWAY = re.compile(rf"{_OBJECT.pattern}/{_OBJECT.pattern}")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|K|M|G|T|Ki|Mi|Gi|Ti)?")
+_PLACE = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?")
+_REACH = re.compile(rf"[0-9a-fA-F.:]+/\d{{1,3}}(:\d{{1,5}})?|{_INSTANCE.pattern}")
 SHORTEST_KEY = 32
 _EGRESS = ("allow", "cluster", "deny")
 
@@ -231,6 +233,61 @@ class Settings(BaseSettings):
         description="A run with a test image in which a scan found anything at least that bad does not pass: `critical`, `high`, `medium` "
         "or `low`. Empty for none.",
     )
+    kaniko_image: str = Field(
+        default="ghcr.io/osscontainertools/kaniko:v1.28.3",
+        description="Image of Kaniko's executor, which builds images on a cluster: a release of osscontainertools/kaniko from v1.28 on. "
+        "Name it by digest (`...@sha256:...`) where it has to stay the same.",
+    )
+    build_namespace: str = Field(
+        default="",
+        description="Namespace in which images are built; `conductor-builds-<instance>` where empty. It is Conductor's own.",
+    )
+    build_limits: Amounts = Field(
+        default={"memory": "4Gi"},
+        description="Limits of one build on a cluster, such as `cpu=4,memory=4Gi,ephemeral-storage=20Gi`.",
+    )
+    build_requests: Amounts = Field(
+        default={"cpu": "250m", "memory": "256Mi"},
+        description="What is reserved for one build on a cluster.",
+    )
+    build_time_limit: int = Field(
+        default=30, ge=1, description="Minutes that one build on a cluster may take from its start."
+    )
+    builds_at_once: int = Field(
+        default=4, ge=1, description="How many builds run on a cluster at the same time; others wait."
+    )
+    build_egress: Words = Field(
+        default=(),
+        description="What builds on a cluster reach besides the Internet, with commas between them: networks (`10.1.0.0/16`), one port of "
+        "them (`10.1.2.3/32:5000`), namespaces (`harbor`). Private addresses, pods and the API server are closed to them otherwise.",
+    )
+    build_mirrors: Words = Field(
+        default=(),
+        description="Mirrors of Docker Hub that builds on a cluster ask first, as `HOST[/PATH]`: a proxy project of Harbor, for one.",
+    )
+    build_registry_map: Amounts = Field(
+        default={},
+        description="For registries other than Docker Hub the one that builds on a cluster ask instead, as `HOST=HOST[/PATH]`.",
+    )
+    build_insecure: Words = Field(
+        default=(),
+        description="Registries (`HOST[:PORT]`) that builds on a cluster pull from by plain HTTP.",
+    )
+    build_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) by which builds on a cluster trust registries and git servers, beside the public ones.",
+    )
+    build_pulls_file: Path | None = Field(
+        default=None,
+        description="Docker configuration file with the accounts by which builds on a cluster pull base images. Whatever a Dockerfile "
+        "runs can read them: they may pull and nothing else.",
+    )
+    build_git_token: SecretStr | None = Field(
+        default=None,
+        description="Token with which the cluster fetches commits from `CONDUCTOR_GIT_HOST` to build them. Whatever a Dockerfile runs can "
+        "read it: it may read that repository and nothing else. Without it, where `CONDUCTOR_GIT_TOKEN` is needed, Conductor sends what it "
+        "has fetched itself.",
+    )
     git_host: str = Field(
         default="github.com", description="Host that `CONDUCTOR_GIT_TOKEN` is sent to, and no other."
     )
@@ -277,7 +334,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no name of a Kubernetes object; put commas between several")
         return words
 
-    @field_validator("quota", "limits", "requests", mode="before")
+    @field_validator("quota", "limits", "requests", "build_limits", "build_requests", mode="before")
     @classmethod
     def _amounts(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -286,6 +343,34 @@ class Settings(BaseSettings):
         if wrong := [f"{name}{sign}{size}" for name, sign, size in pairs if not _QUANTITY.fullmatch(size)]:
             raise ValueError(f"{wrong[0]!r} is no NAME=QUANTITY; put commas between several")
         return {name.strip(): size.strip() for name, _, size in pairs}
+
+    @field_validator("build_mirrors", "build_insecure", mode="before")
+    @classmethod
+    def _places(cls, value: Any) -> Any:
+        words = _split(value) if isinstance(value, str) else value
+        if wrong := [word for word in words if not _PLACE.fullmatch(word)]:
+            raise ValueError(f"{wrong[0]!r} is no HOST[:PORT][/PATH]; put commas between several")
+        return words
+
+    @field_validator("build_egress", mode="before")
+    @classmethod
+    def _reaches(cls, value: Any) -> Any:
+        words = _split(value) if isinstance(value, str) else value
+        if wrong := [word for word in words if not _REACH.fullmatch(word)]:
+            raise ValueError(f"{wrong[0]!r} is no network, network:port or namespace")
+        return words
+
+    @field_validator("build_registry_map", mode="before")
+    @classmethod
+    def _map(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in _split(value)]
+        if wrong := [
+            f"{host}{sign}{place}" for host, sign, place in pairs if not (host and _PLACE.fullmatch(place))
+        ]:
+            raise ValueError(f"{wrong[0]!r} is no HOST=HOST[/PATH]; put commas between several")
+        return {host.strip(): place.strip() for host, _, place in pairs}
 
     @field_validator("ingress_domain", mode="after")
     @classmethod
@@ -392,6 +477,8 @@ def _default(name: str) -> str:
     }
     default = Settings.model_fields[name].default
     shown = ",".join(default) if isinstance(default, tuple) else default
+    if isinstance(default, dict):
+        shown = ",".join(f"{key}={value}" for key, value in default.items())
     shown = str(default).lower() if isinstance(default, bool) else shown
     return told.get(name) or (f"`{shown}`" if shown else "none")
 

@@ -26,7 +26,7 @@ from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret
 from conductor.adapters.kubernetes.manifests.layout import lay_out
 from conductor.adapters.kubernetes.manifests.render import render
 from conductor.adapters.kubernetes.manifests.secrets import required_keys
-from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
 from conductor.adapters.kubernetes.seeing.health import START_PERIOD
 from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
 from conductor.adapters.kubernetes.seeing.states import NAME
@@ -34,6 +34,7 @@ from conductor.domain.lease import Lease
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service, Stack
 from conductor.ports.engine import Place
+from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 
 _ONCE = ("Namespace", "LimitRange", "ResourceQuota")
@@ -48,6 +49,7 @@ class Applying:
     sight: Sight
     site: Site
     secrets: Secrets | None = None
+    registry: Registry | None = None
     _said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     async def create_namespace(self, client: Client, place: Place, lease: Lease) -> None:
@@ -56,8 +58,30 @@ class Applying:
         await namespaces.create(client, self.sight, namespace, lease)
         if self.site.role:
             await rights.take(client, place.namespace, self.site.role, self.sight.labels)
+        await self._give_pull_credentials(client, namespace)
         account = _without_token(bounds[0] if bounds else namespace, place)
         await self._say(client, place, [*bounds, account])
+
+    async def _give_pull_credentials(self, client: Client, namespace: Manifest) -> None:
+        """Let pods of a namespace pull from the registry that images are built for."""
+        who = await self.registry.pull_credentials() if self.registry else None
+        if who is None or PULL_SECRET not in self.site.pull_secrets:
+            return
+        metadata = namespace["metadata"]
+        await client.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "kubernetes.io/dockerconfigjson",
+                "metadata": {
+                    "name": PULL_SECRET,
+                    "namespace": metadata["name"],
+                    "labels": dict(self.sight.labels),
+                },
+                "immutable": True,
+                "data": {".dockerconfigjson": _encoded(json.dumps(who.docker_config()))},
+            }
+        )
 
     async def apply(self, client: Client, place: Place, stack: Stack, service: Service) -> None:
         """Make a service run, after all that it mounts and is found by."""

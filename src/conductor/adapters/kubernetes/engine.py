@@ -30,6 +30,7 @@ from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
 from conductor.domain.states import States
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
+from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 from conductor.ports.terminal import Terminal
 
@@ -37,12 +38,19 @@ from conductor.ports.terminal import Terminal
 class KubernetesEngine(KubernetesRenderer):
     """A cluster, by its API."""
 
-    def __init__(self, connection: Connection, *, site: Site, secrets: Secrets | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        site: Site,
+        secrets: Secrets | None = None,
+        registry: Registry | None = None,
+    ) -> None:
         """Take a site, which names the instance; `secrets` only where this process has the values itself."""
         super().__init__(site)
         self._connection = connection
         self._sight = Sight(connection, instance=site.instance)
-        self._applying = Applying(sight=self._sight, site=site, secrets=secrets)
+        self._applying = Applying(sight=self._sight, site=site, secrets=secrets, registry=registry)
         self._collection = Collection(connection)
         self._forwards = Forwards()
         self._listing = Together(self._list_namespaces)

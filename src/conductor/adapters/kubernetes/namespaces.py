@@ -31,8 +31,11 @@ from conductor.adapters.kubernetes.seeing.pod_status import condition
 from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
 from conductor.adapters.kubernetes.seeing.states import NODE_NOT_READY, has_lost_node
 from conductor.domain.lease import Lease, NamespaceInfo
+from conductor.domain.names import LABEL_KIND
 from conductor.errors import ConflictError, NotFoundError
 
+BUILDS = "builds"
+"""The kind of the namespace in which images are built: it is no stack, and has no end."""
 GRACE_SECONDS = 1
 """What is removed has nothing left to save."""
 PATIENCE = timedelta(minutes=3)
@@ -94,6 +97,7 @@ async def list_all(client: Client, sight: Sight) -> Sequence[NamespaceInfo]:
     return [
         leases.info(found, workloads=counts[found["metadata"]["name"]])
         for found in sorted(listing.items, key=lambda n: str(n["metadata"]["name"]))
+        if (found["metadata"].get("labels") or {}).get(LABEL_KIND) != BUILDS
     ]
 
 

@@ -24,7 +24,7 @@ from conductor.adapters.kubernetes.api.kinds import JOB, Manifest
 from conductor.adapters.kubernetes.kaniko import grounds
 from conductor.adapters.kubernetes.kaniko.endings import Recipe, error_of, is_cut_off
 from conductor.adapters.kubernetes.kaniko.following import Ended, Following
-from conductor.adapters.kubernetes.kaniko.job import GRANT, TOLD, Order, job, job_name, owned
+from conductor.adapters.kubernetes.kaniko.job import GRANT, REPOSITORY, TOLD, Order, job, job_name, owned
 from conductor.adapters.kubernetes.kaniko.place import namespace_of
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
@@ -72,7 +72,7 @@ class KanikoBuilder:
         """Ask the registry for the image of this key."""
         reference = self._reference(order)
         digest = await self._registry.find(reference)
-        return _image(reference, digest, cached=True) if digest else None
+        return self._image(reference, digest, cached=True) if digest else None
 
     async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Build it by a Job, or adopt the Job that builds it; while this process builds the same key, wait for that."""
@@ -95,7 +95,10 @@ class KanikoBuilder:
             if not (is_cut_off(ended.ending) and tries_left):
                 break
             await self._remove(client, found)
-        return await self._outcome(client, found, order, context, ended, on_line)
+        if not ended.is_well:
+            await self._settle(client, found, told=True)
+            raise error_of(ended.ending, self._recipe(order, context))
+        return await self._made(client, found, order, ended.message, on_line)
 
     async def _follow(self, client: Client, found: Manifest, context: Context, on_line: OnLine) -> Ended:
         """Follow a Job to its end; one that cannot even begin is removed."""
@@ -105,32 +108,21 @@ class KanikoBuilder:
             await self._remove(client, found)
             raise
 
-    async def _outcome(
-        self,
-        client: Client,
-        found: Manifest,
-        order: BuildOrder,
-        context: Context,
-        ended: Ended,
-        on_line: OnLine,
+    async def _made(
+        self, client: Client, found: Manifest, order: BuildOrder, message: str, on_line: OnLine
     ) -> BuiltImage:
-        """Say what a Job made, or why it made nothing. It is told once: then the Job goes, or waits to be looked at."""
-        if not ended.is_well:
-            error = error_of(ended.ending, self._recipe(order, context))
-            await self._settle(client, found, told=True)
-            raise error
+        """Say what a Job made, as the registry has it: the Dockerfile's commands may have written the `message`."""
         reference = self._reference(order)
         digest = await self._registry.find(reference)
+        await self._settle(client, found, told=digest is None)
         if digest is None:
-            await self._settle(client, found, told=True)
             raise _not_there(order, reference)
-        if ended.message != digest:
-            said = ended.message if _DIGEST.fullmatch(ended.message) else "no digest"
+        if message != digest:
+            said = message if _DIGEST.fullmatch(message) else "no digest"
             await on_line(
                 f"[conductor] the build says {said}, the registry has {digest}: the registry's counts"
             )
-        await self._settle(client, found, told=False)
-        return _image(reference, digest, cached=False)
+        return self._image(reference, digest, cached=False)
 
     async def _adopt_or_start(self, client: Client, order: BuildOrder, context: Context) -> Manifest:
         """Return the Job of an order that runs or has ended unread; make it where there is none of use."""
@@ -176,7 +168,7 @@ class KanikoBuilder:
     async def _remove(self, client: Client, found: Manifest) -> None:
         """Remove a Job with all that is its own, and take its grant back; returns once it is gone."""
         metadata = found["metadata"]
-        await self._revoke(metadata["name"])
+        await self._revoke(found)
         await client.delete(JOB, metadata["name"], metadata["namespace"], uid=metadata["uid"])
         async with asyncio.timeout(GOING.total_seconds()):
             while (left := await client.find(JOB, metadata["name"], metadata["namespace"])) is not None:
@@ -187,7 +179,7 @@ class KanikoBuilder:
     async def _settle(self, client: Client, found: Manifest, *, told: bool) -> None:
         """Take the grant back; then remove the Job, or note that its outcome was `told`. The next one does what fails here."""
         metadata = found["metadata"]
-        is_revoked = await self._revoke(metadata["name"])
+        is_revoked = await self._revoke(found)
         try:
             if is_revoked and not told:
                 await client.delete(JOB, metadata["name"], metadata["namespace"], uid=metadata["uid"])
@@ -198,9 +190,10 @@ class KanikoBuilder:
         except ConductorError as error:
             _LOG.warning("%s is not settled: %s", metadata["name"], error.message)
 
-    async def _revoke(self, name: str) -> bool:
+    async def _revoke(self, found: Manifest) -> bool:
+        name, notes = found["metadata"]["name"], found["metadata"].get("annotations") or {}
         try:
-            await self._registry.revoke_push(name)
+            await self._registry.revoke_push(name, repository=str(notes.get(REPOSITORY) or ""))
         except ConductorError as error:
             _LOG.warning("the grant of %s is not taken back yet: %s", name, error.message)
             return False
@@ -208,7 +201,7 @@ class KanikoBuilder:
 
     async def _revoke_late(self, client: Client, found: Manifest) -> None:
         metadata = found["metadata"]
-        if await self._revoke(metadata["name"]):
+        if await self._revoke(found):
             changes = {"metadata": {"annotations": {GRANT: None}}}
             with suppress(ConductorError):
                 await client.patch(JOB, metadata["name"], changes, metadata["namespace"])
@@ -237,6 +230,14 @@ class KanikoBuilder:
     def _reference(self, order: BuildOrder) -> str:
         return self._registry.reference(order.repository, order.name, order.key)
 
+    def _image(self, reference: str, digest: str, *, cached: bool) -> BuiltImage:
+        """Tell of an image by its digest: pods get that one, whatever becomes of the tag."""
+        pinned = f"{reference}@{digest}"
+        link = self._registry.link(reference, digest)
+        return BuiltImage(
+            name="", reference=pinned, digest=digest, cached=cached, published=pinned, link=link
+        )
+
     def _recipe(self, order: BuildOrder, context: Context) -> Recipe:
         fetched = order.remote is not None and self._is_fetched(order, context)
         return Recipe(
@@ -246,11 +247,6 @@ class KanikoBuilder:
             time_limit=self._kaniko.time_limit,
             remote=order.remote.url if fetched and order.remote else "",
         )
-
-
-def _image(reference: str, digest: str, *, cached: bool) -> BuiltImage:
-    """Tell of an image by its digest: pods get that one, whatever becomes of the tag."""
-    return BuiltImage(name="", reference=f"{reference}@{digest}", digest=digest, cached=cached)
 
 
 def _is_of_use(found: Manifest) -> bool:

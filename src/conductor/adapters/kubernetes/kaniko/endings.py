@@ -61,7 +61,15 @@ def is_cut_off(ending: Ending) -> bool:
 
 def error_of(ending: Ending, recipe: Recipe) -> RunError:
     """Say what went wrong."""
-    for judge in (_by_the_platform, _by_a_command, _by_the_dockerfile, _by_the_base, _by_git, _by_pushing):
+    for judge in (
+        _by_the_platform,
+        _by_a_command,
+        _by_the_dockerfile,
+        _by_the_paths,
+        _by_the_base,
+        _by_git,
+        _by_pushing,
+    ):
         if error := judge(ending, recipe):
             return error
     said = _words(ending) or f"exit code {ending.exit_code}"
@@ -144,6 +152,11 @@ def _by_the_dockerfile(ending: Ending, recipe: Recipe) -> RunError | None:
         message = f"{_copying(recipe, path)}: the build context has no {_relative(recipe, path)}"
         remedy = "Add the file, correct the path, or take it out of .dockerignore."
         return _failed(recipe, message, (), remedy=remedy)
+    return None
+
+
+def _by_the_paths(ending: Ending, recipe: Recipe) -> RunError | None:
+    said = ending.trouble
     if found := re.search(r"finding target stage: (.*)", said):
         return _failed(
             recipe, f"{recipe.file}: {found[1]}", (), remedy="Correct `build.target`, or name the stage."
@@ -194,8 +207,8 @@ def _by_the_base(ending: Ending, recipe: Recipe) -> RunError | None:
     )
 
 
-_MIRROR = "Wait, or set CONDUCTOR_REGISTRY_MIRRORS or CONDUCTOR_BUILD_PULLS."
-_PULLS = "Check the image's name; if it is private, give builds an account that may pull it with CONDUCTOR_BUILD_PULLS."
+_MIRROR = "Wait, or set CONDUCTOR_BUILD_MIRRORS or CONDUCTOR_BUILD_PULLS_FILE."
+_PULLS = "Check the image's name; if it is private, give builds an account that may pull it with CONDUCTOR_BUILD_PULLS_FILE."
 _REACH = "Let builds reach it: CONDUCTOR_BUILD_EGRESS opens private addresses and namespaces."
 
 
@@ -233,14 +246,14 @@ def _by_pushing(ending: Ending, recipe: Recipe) -> RunError | None:
     ):
         return None
     if _DENIED.search(said):
-        remedy = "Check the registry's account in CONDUCTOR_REGISTRY_USERNAME and its password: `conductor doctor` tries them."
+        remedy = "Check the registry's account in CONDUCTOR_REGISTRY_USER and its password: `conductor doctor` tries them."
         return _operators(recipe, f"the registry does not let the image be pushed: {said}", remedy)
     return _operators(recipe, f"the image cannot be pushed: {said}", _trust_remedy(said))
 
 
 def _trust_remedy(text: str) -> str:
     if "x509" in text or "certificate" in text:
-        return "Name the authority's certificates with CONDUCTOR_BUILD_CA."
+        return "Name the authority's certificates with CONDUCTOR_BUILD_CA_FILE."
     if "gave HTTP response to HTTPS client" in text:
         return "Name the registry in CONDUCTOR_BUILD_INSECURE if plain HTTP is meant."
     return f"Check that it runs. {_REACH}"

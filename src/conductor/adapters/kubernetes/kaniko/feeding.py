@@ -31,10 +31,12 @@ async def feed(client: Client, namespace: str, pod: str, context: Context) -> No
     for _ in range(_TRIES):
         sent = [0]
         try:
-            return await _feed_once(client, namespace, pod, context, sent)
+            await _feed_once(client, namespace, pod, context, sent)
         except ConductorError:
             if sent[0]:
                 return
+        else:
+            return
         await asyncio.sleep(_PAUSE)
 
 

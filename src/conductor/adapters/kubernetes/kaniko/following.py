@@ -214,7 +214,8 @@ class Following:
 
     async def _again(self, pod: Manifest) -> Manifest | None:
         name = pod["metadata"]["name"]
-        return await _patiently(lambda: self.client.find(POD, name, self._namespace))
+        found: Manifest | None = await _patiently(lambda: self.client.find(POD, name, self._namespace))
+        return found
 
     def _ended(self, pod: Manifest, reason: str) -> Ended:
         built, pushed = _terminated(pod, BUILD), _terminated(pod, PUSH)

@@ -37,6 +37,8 @@ READ_UNTIL = "conductor.dev/read-until"
 """An annotation: the log was handed on up to this time."""
 GRANT = "conductor.dev/grant"
 """An annotation: `held` until the grant was taken back."""
+REPOSITORY = "conductor.dev/repository"
+"""An annotation: whose grant it is, as people name it."""
 _HOME = "/kaniko"
 _TAR = f"{_HOME}/image/image.tar"
 _DIGEST_FILE = "/dev/termination-log"
@@ -123,7 +125,7 @@ def job(wanted: Order, *, site: Site, kaniko: KanikoSite) -> Manifest:
         "name": name,
         "namespace": namespace_of(site, kaniko),
         "labels": marks,
-        "annotations": {GRANT: "held"},
+        "annotations": {GRANT: "held", REPOSITORY: wanted.order.repository},
     }
     taken_away = {"type": "DisruptionTarget", "status": "True"}
     spec: Manifest = {
@@ -214,12 +216,11 @@ def _build_container(wanted: Order, attached: Attachments, name: str, kaniko: Ka
 
 def _push_container(wanted: Order, attached: Attachments, kaniko: KanikoSite) -> Manifest:
     """Make the container that pushes what was built. Kaniko's image has the command; it needs no right at all."""
-    insecure = [f"--insecure-registry={host}" for host in kaniko.insecure]
     return {
         "name": PUSH,
         "image": kaniko.image,
         "imagePullPolicy": "IfNotPresent",
-        "args": [PUSH, _TAR, f"--destination={wanted.reference}", "--push-retry=3", *insecure],
+        "args": [PUSH, _TAR, f"--destination={wanted.reference}", "--push-retry=3", *_transport(kaniko)],
         "env": list(_trust(attached)),
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
@@ -239,7 +240,7 @@ def _arguments(wanted: Order, kaniko: KanikoSite) -> Iterator[str]:
     build = wanted.order.build
     yield from _source(wanted)
     yield from (f"--dockerfile={wanted.dockerfile_path}", f"--digest-file={_DIGEST_FILE}")
-    yield from ("--log-format=text", "--skip-unused-stages=true", "--image-download-retry=2")
+    yield from ("--log-format=text", "--image-download-retry=2")
     yield from _target(wanted)
     yield from (f"--build-arg={key}={value}" for key, value in sorted(build.args.items()))
     told = {**build.labels, **wanted.order.labels, LABEL_KEY: wanted.order.key}
@@ -250,7 +251,12 @@ def _arguments(wanted: Order, kaniko: KanikoSite) -> Iterator[str]:
         yield f"--custom-platform={build.platform}"
     yield from (f"--registry-mirror={mirror}" for mirror in kaniko.mirrors)
     yield from (f"--registry-map={host}={other}" for host, other in sorted(kaniko.registry_map.items()))
+    yield from _transport(kaniko)
+
+
+def _transport(kaniko: KanikoSite) -> Iterator[str]:
     yield from (f"--insecure-registry={host}" for host in kaniko.insecure)
+    yield from (f"--skip-tls-verify-registry={host}" for host in kaniko.unverified)
 
 
 def _source(wanted: Order) -> Iterator[str]:

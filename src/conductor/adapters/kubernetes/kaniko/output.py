@@ -18,12 +18,20 @@ _OWN = re.compile(
     r'(?:time="?[^ ]+"? )?level=(?P<level>\w+) msg=(?P<text>"(?:[^"\\]|\\.)*"|\S*)(?: .*)?', re.DOTALL
 )
 _COLOURED = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA|DEBU)\[\d+\] (?P<text>.*)")
-_GIT_PROGRESS = re.compile(r"(?:remote: )?\w+ objects: +\d+%")
+_NOBODYS = re.compile(r"(?:remote: )?\w+ objects: +\d+%|To simulate EOF and exit")
 _STEP = re.compile(
     r"(?:RUN|COPY|ADD|WORKDIR|USER|ENV|ARG|LABEL|EXPOSE|VOLUME|CMD|ENTRYPOINT|HEALTHCHECK|SHELL|STOPSIGNAL|ONBUILD|MAINTAINER)\s.*",
     re.DOTALL,
 )
-_OF_THE_COMMAND = ("Cmd: ", "Args: ", "Running: ", "Util.Lookup returned")
+_NOISE = (
+    "Cmd: ",
+    "Args: ",
+    "Running: ",
+    "Util.Lookup returned",
+    "active feature flags: ",
+    "credential providers by ",
+    "Returning cached image manifest",
+)
 _LEVELS = {"warning": "warning: ", "error": "error: ", "fatal": "error: ", "WARN": "warning: "}
 _USAGE = re.compile(r"Usage:$|Flags:$|Available Commands:$")
 
@@ -44,7 +52,7 @@ class Output:
     def take(self, line: str) -> str | None:
         """Read a line; return what people are shown of it, None where it is noise."""
         text = _ANSI.sub("", line).rstrip("\r\n").rpartition("\r")[2]
-        if self._in_usage or _GIT_PROGRESS.match(text):
+        if self._in_usage or _NOBODYS.match(text):
             return None
         if found := _OWN.fullmatch(text) or _COLOURED.fullmatch(text):
             return self._own(found["level"], _unquoted(found["text"]))
@@ -58,7 +66,7 @@ class Output:
         return text
 
     def _own(self, level: str, text: str) -> str | None:
-        if text.startswith(_OF_THE_COMMAND):
+        if text.startswith(_NOISE):
             return None
         if level == "info" and _STEP.fullmatch(text):
             self.step = text

@@ -15,10 +15,9 @@ from conductor.adapters.kubernetes.manifests.kube_names import label_value
 from conductor.adapters.kubernetes.manifests.network import name_servers, namespace_peer
 from conductor.adapters.kubernetes.manifests.render import MANAGED_BY
 from conductor.adapters.kubernetes.manifests.site import Manifest, Site
+from conductor.adapters.kubernetes.namespaces import BUILDS
 from conductor.domain.names import LABEL_INSTANCE, LABEL_KIND
 
-KIND = "builds"
-"""The kind of the namespace itself: it is no stack."""
 _SECURITY = "pod-security.kubernetes.io"
 _PRIVATE = {
     "0.0.0.0/0": [
@@ -50,7 +49,7 @@ def namespace(site: Site, kaniko: KanikoSite) -> Manifest:
         f"{_SECURITY}/enforce": "baseline",
         f"{_SECURITY}/enforce-version": site.pod_security_version,
     }
-    labels = {**labels_of(site), LABEL_KIND: KIND, **security}
+    labels = {**labels_of(site), LABEL_KIND: BUILDS, **security}
     metadata: Manifest = {"name": namespace_of(site, kaniko), "labels": labels}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 

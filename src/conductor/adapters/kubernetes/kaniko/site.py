@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
+
+from conductor.errors import UsageError
 
 IMAGE = "ghcr.io/osscontainertools/kaniko:v1.28.3"
 """The living fork of Kaniko; Google's own was archived in June 2025. Name one by digest where that matters."""
@@ -46,6 +49,20 @@ def read_reach(text: str) -> Reach:
     raise ValueError(f"{text!r} is no network, network:port or namespace")
 
 
+def read_pulls(text: str) -> Mapping[str, object]:
+    """Read the `auths` of a Docker configuration file. Raises UsageError, which does not show it."""
+    try:
+        found = json.loads(text)["auths"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(
+            "CONDUCTOR_BUILD_PULLS_FILE names no Docker configuration file with `auths`",
+            remedy="`docker login` writes one, unless a credential store keeps it.",
+        )
+    return found
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KanikoSite:
     """How images are built. Everything has a default that works where the registry is one of the Internet."""
@@ -65,6 +82,8 @@ class KanikoSite:
     """For other registries: `HOST` -> `HOST[/PATH]` that is asked in its stead."""
     insecure: tuple[str, ...] = ()
     """`HOST[:PORT]` of registries that speak plain HTTP."""
+    unverified: tuple[str, ...] = ()
+    """`HOST[:PORT]` of registries whose certificates nobody checks."""
     ca: str = field(default="", repr=False)
     """Certificates (PEM) of authorities that registries and git servers are trusted by, besides the public ones."""
     git: GitAccess | None = field(default_factory=GitAccess)

@@ -10,6 +10,9 @@ DEFAULT_CPUS = 2.0
 DEFAULT_MEMORY_BYTES = 1024**3
 """Limits of a container whose file names none."""
 
+PULL_SECRET = "conductor-pull"  # noqa: S105 -- a name
+"""The Secret that Conductor makes in each namespace of a run, with the registry's account for pulling."""
+
 Manifest = dict[str, object]
 """A Kubernetes object, or a part of one, as plain data."""
 
