@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -123,6 +124,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give a world in which workflows run. On leaving, what is not ended stays as it is, for whoever resumes it."""
+    _allow_open_files()
     async with reading(settings, at_once=True) as app:
         await asyncio.to_thread(_import, _FOR_RUNNING)
         from conductor import durable
@@ -132,6 +134,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             yield app
         finally:
             await durable.shutdown()
+
+
+MOST_OPEN_FILES = 65_536
+
+
+def _allow_open_files() -> None:
+    """Allow this process as many open files as it may have: each log that is followed is one, and 1024 are soon too few."""
+    allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if possible == resource.RLIM_INFINITY else min(possible, MOST_OPEN_FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
 
 
 _FOR_READING = ("conductor.adapters.stores.sql",)
