@@ -10,7 +10,8 @@
 | `CONDUCTOR_TEST_DEBIAN_MIRROR` | `http://HOST/debian`, for builds that install packages; `http://HOST/debian-security` is beside it |
 
 Each address is the same for this machine, for pods, and for the nodes. Both registries have `library/node:22-alpine`,
-`library/nginx:1.27-alpine` and `library/debian:trixie-slim`, readable to whoever pulls, and delete what they are asked to delete.
+`library/nginx:1.27-alpine`, `library/busybox:1.36` and `library/debian:trixie-slim`, and delete what they are asked to delete; the one
+with tokens lets anybody pull them.
 """
 
 from __future__ import annotations

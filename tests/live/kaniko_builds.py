@@ -73,8 +73,8 @@ class Wide:
         del repository, build, life
         return PushGrant(credentials=self._account, narrow=False)
 
-    async def revoke_push(self, build: str) -> None:
-        del build
+    async def revoke_push(self, build: str, *, repository: str) -> None:
+        del build, repository
 
     async def pull_credentials(self) -> Credentials | None:
         return self._account
@@ -111,7 +111,8 @@ class Narrow(Wide):
             credentials=Credentials(server=self.peer.host, username=name, password=password), narrow=True
         )
 
-    async def revoke_push(self, build: str) -> None:
+    async def revoke_push(self, build: str, *, repository: str) -> None:
+        del repository
         self._robots.remove(build)
 
     def left(self) -> Sequence[str]:
@@ -183,11 +184,16 @@ class Workshop:
         assert status == HTTPStatus.OK, told
         return list(told["items"])
 
-    def secrets(self) -> Sequence[str]:
-        """Return the names of the build namespace's Secrets."""
+    def secrets_of_nobody(self) -> Sequence[str]:
+        """Return the names of the build namespace's Secrets that would outlive their Job."""
         status, told = self.server.ask("GET", f"/api/v1/namespaces/{self.builds}/secrets")
         assert status == HTTPStatus.OK, told
-        return [item["metadata"]["name"] for item in told["items"]]
+        found = (item["metadata"] for item in told["items"])
+        return [
+            one["name"]
+            for one in found
+            if not any(o["kind"] == "Job" for o in one.get("ownerReferences", ()))
+        ]
 
     def accounts(self) -> Sequence[str]:
         """Return the accounts that the registry has made for builds and still has."""
@@ -247,7 +253,7 @@ class Workshop:
 
 def copy_shop(folder: Path) -> Path:
     """Copy examples/shop."""
-    shutil.copytree(EXAMPLES / "shop", folder)
+    shutil.copytree(EXAMPLES / "shop", folder, dirs_exist_ok=True)
     return folder
 
 
