@@ -20,7 +20,6 @@ _LOUD_LIBRARIES = (
     "dbos",
     "sqlalchemy",
     "alembic",
-    "aiosqlite",
     "asyncio",
     "aiohttp",
     "docker",
