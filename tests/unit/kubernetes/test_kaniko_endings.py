@@ -107,15 +107,19 @@ CASES = {
     ),
     "a file that is not there": Case(
         lines=(
-            f"{BUILDING}failed to get files used from context: failed to get fileinfo for /kaniko/buildcontext/missing.txt: "
-            "lstat /kaniko/buildcontext/missing.txt: no such file or directory",
+            (
+                f"{BUILDING}failed to get files used from context: failed to get fileinfo for /kaniko/buildcontext/missing.txt: "
+                "lstat /kaniko/buildcontext/missing.txt: no such file or directory"
+            ),
         ),
         says="Dockerfile:3: COPY missing.txt /there: the build context has no missing.txt",
     ),
     "a file that is not there in a folder of the repository": Case(
         lines=(
-            f"{BUILDING}failed to get files used from context: failed to get fileinfo for "
-            "/kaniko/buildcontext/web/missing.txt: lstat /kaniko/buildcontext/web/missing.txt: no such file or directory",
+            (
+                f"{BUILDING}failed to get files used from context: failed to get fileinfo for "
+                "/kaniko/buildcontext/web/missing.txt: lstat /kaniko/buildcontext/web/missing.txt: no such file or directory"
+            ),
         ),
         build=Build(context="web", dockerfile="web/Dockerfile"),
         remote="https://git.example.org/a/b.git",
@@ -151,8 +155,10 @@ CASES = {
     ),
     "a registry that is away": Case(
         lines=(
-            f'{PERMISSION}creating push check transport for 192.0.2.2:5001 failed: Get "https://192.0.2.2:5001/v2/": '
-            "dial tcp 192.0.2.2:5001: connect: connection refused",
+            (
+                f'{PERMISSION}creating push check transport for 192.0.2.2:5001 failed: Get "https://192.0.2.2:5001/v2/": '
+                "dial tcp 192.0.2.2:5001: connect: connection refused"
+            ),
         ),
         fault=Fault.PLATFORM,
         says="the image cannot be pushed",
@@ -180,7 +186,7 @@ CASES = {
     ),
     "a Dockerfile that is not there": Case(
         lines=(
-            "Error: error resolving dockerfile path: please provide a valid path to a Dockerfile within the build context with --dockerfile",
+            "Error: error resolving dockerfile path: please provide a valid path to a Dockerfile within the build context",
             *USAGE,
         ),
         says="there is no Dockerfile at Dockerfile",

@@ -75,14 +75,10 @@ class Attachments:
 
 
 def job_name(order: BuildOrder) -> str:
-    """Name the Job of an order: the same for a repeat, and for no other order.
-
-    >>> job_name(BuildOrder(run="shop-k3v9qd", repository="a/b", name="tests/api", build=Build(), checkout="/x", key="00"))
-    'build-shop-k3v9qd-tests-api-f54b6e1fd8'
-    """
+    """Name the Job of an order: the same for a repeat, and for no other order."""
     told = f"{order.run}\0{order.name}\0{order.key}"
     made = hashlib.sha256(told.encode()).hexdigest()[:10]
-    return f"build-{slug(order.run, length=22)}-{slug(order.name, length=18)}-{made}"
+    return f"build-{slug(order.run, length=21)}-{slug(order.name, length=18)}-{made}"
 
 
 def credentials_name(job: str, token: str) -> str:
@@ -133,7 +129,7 @@ def job(wanted: Order, *, site: Site, kaniko: KanikoSite) -> Manifest:
         "backoffLimit": 0,
         "ttlSecondsAfterFinished": math.ceil(kaniko.keep.total_seconds()),
         "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [taken_away]}]},
-        "template": {"metadata": {"labels": marks}, "spec": _pod(wanted, attached, name, kaniko)},
+        "template": {"metadata": {"labels": dict(marks)}, "spec": _pod(wanted, attached, name, kaniko)},
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
