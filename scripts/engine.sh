@@ -15,10 +15,16 @@ engine_is_named_or_answers() {
         [ -S "${HOME:-/}/.docker/run/docker.sock" ] || [ -S "${XDG_RUNTIME_DIR:-/nowhere}/docker.sock" ]
 }
 
+lacking_for_tests() {
+    has busybox || echo busybox-static
+    has docker-registry || echo docker-registry
+    has openssl || echo openssl
+}
+
 # Prints the Debian packages that Podman lacks here: a runtime that works on hybrid cgroups, networks, names, init.
 lacking() {
     has git || echo git
-    [ "$for_tests" != tests ] || has busybox || echo busybox-static
+    [ "$for_tests" != tests ] || lacking_for_tests
     engine_is_named_or_answers && return
     has podman || echo podman
     has runc || echo runc
@@ -44,9 +50,19 @@ fi
 
 printf 'engine: installing %s(apt-get) ...\n' "$packages"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=/usr/sbin/policy-rc.d made=
+trap 'rm -f "$log" $made' EXIT
+case $packages in
+*docker-registry*) # tests run processes of it; as a service it starts neither now nor with the machine
+    if [ ! -e $policy ]; then
+        made=$policy
+        printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
+    fi
+    ;;
+esac
 if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ca-certificates $packages; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     printf 'engine: apt-get could not install %s: see above\n' "$packages" >&2
     exit 4
 fi
+case $packages in *docker-registry*) update-rc.d docker-registry disable >/dev/null 2>&1 || : ;; esac

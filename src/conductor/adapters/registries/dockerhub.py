@@ -73,9 +73,12 @@ class DockerHubRegistry(PlainRegistry):
 class HubApi:
     """The API of hub.docker.com, asked as one account."""
 
-    def __init__(self, exchange: Exchange, url: str, login: Credentials | None) -> None:
+    def __init__(
+        self, exchange: Exchange, url: str, login: Credentials | None, *, login_url: str = ""
+    ) -> None:
         self._exchange = exchange
         self._url = url
+        self._login_url = login_url or url
         self._login = login
         self._token, self._until = "", 0.0
 
@@ -139,7 +142,9 @@ class HubApi:
     async def _log_in(self, login: Credentials) -> str:
         told = json.dumps({"identifier": login.username, "secret": login.password}).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = await self._exchange.ask("POST", f"{self._url}/v2/auth/token", headers=headers, content=told)
+        answer = await self._exchange.ask(
+            "POST", f"{self._login_url}/v2/auth/token", headers=headers, content=told
+        )
         if not answer.ok:
             raise refusal("logging in at Docker Hub", answer, remedy=_REMEDY_OF_LOGIN)
         token = answer.json().get("access_token")
