@@ -23,6 +23,8 @@ from conductor.errors import NotFoundError, RunError
 from conductor.ports.forge import TrustedFile
 
 _TIMEOUT = timedelta(minutes=10)
+AT_ONCE = 32
+"""So many repositories are read or cloned at the same time; others wait their turn: each takes processes and memory."""
 
 
 class FolderForge:
@@ -34,6 +36,7 @@ class FolderForge:
         self._token = token
         self._timeout = timeout
         self._limits = limits or Limits()
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._own: set[Path] = set()
         """Folders with which git had no quarrel. Where one changes its owner later, git itself refuses it."""
 
@@ -108,7 +111,8 @@ class FolderForge:
     async def _git(self, place: Location, *, beside: Path | None = None) -> AsyncIterator[Git]:
         token = None if place.folder else self._token
         trust = await self._is_trusted(place)
-        async with scratch_git(timeout=self._timeout, token=token, beside=beside, trust=trust) as git:
+        scratch = scratch_git(timeout=self._timeout, token=token, beside=beside, trust=trust)
+        async with self._room, scratch as git:
             yield git
 
     async def _is_trusted(self, place: Location) -> bool:
