@@ -202,6 +202,16 @@ async def test_a_proxys_page_is_no_object_and_no_traceback():
     assert "<html>nowhere</html>" in error.message
 
 
+async def test_who_goes_by_another_name_than_was_installed_is_told_so():
+    denied = (
+        "namespaces \"shop\" is forbidden: ValidatingAdmissionPolicy 'conductor' with binding 'conductor' denied request: "
+        "Conductor makes and changes only namespaces with the mark of its instance."
+    )
+    error = await told(Server(refusal(403, denied)))
+    assert isinstance(error, ForbiddenError)
+    assert "CONDUCTOR_INSTANCE" in error.remedy
+
+
 async def test_a_server_that_comes_back_and_knows_no_roles_yet_is_asked_again():
     server = Server(
         httpx2.Response(200, json={}),

@@ -20,6 +20,7 @@ from conductor.adapters.kubernetes.api.kinds import (
     CLAIM,
     CONFIG_MAP,
     EVENT,
+    JOB,
     NAMESPACE,
     POD,
     SERVICE,
@@ -179,7 +180,10 @@ async def _hurry(client: Client, namespace: str, hurried: set[str]) -> None:
 
 
 async def _give_up_lost(client: Client, namespace: str, forced: set[str]) -> None:
-    """Take away the records of pods whose node the cluster gave up: nobody else ever tells that they have ended; each pod once."""
+    """Take away the records of pods whose node the cluster gave up: nobody else ever tells that they have ended; each pod once.
+
+    A Job holds its pods until they have ended, or it is gone itself.
+    """
     pods = [pod for pod in (await client.list(POD, namespace)).items if pod["metadata"]["uid"] not in forced]
     if not pods:
         return
@@ -188,7 +192,14 @@ async def _give_up_lost(client: Client, namespace: str, forced: set[str]) -> Non
         uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
         if has_lost_node(pod, [event for event in told if event["involvedObject"].get("uid") == uid]):
             forced.add(uid)
+            for job in _jobs_of(pod):
+                await client.delete(JOB, job, namespace)
             await client.delete(POD, name, namespace, grace=0, uid=uid)
+
+
+def _jobs_of(pod: Manifest) -> list[str]:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return [str(owner["name"]) for owner in owners if owner["kind"] == JOB.name]
 
 
 async def release(client: Client, pod: Manifest) -> None:

@@ -17,6 +17,7 @@ from conductor.errors import ConductorError, ConflictError, NotFoundError, RunEr
 
 UNREACHABLE = "Check CONDUCTOR_KUBECONFIG and CONDUCTOR_KUBE_CONTEXT; `conductor doctor --engine kubernetes` says what it finds."
 RIGHTS = "Give Conductor's account this right (deploy/ has its roles); `conductor doctor --engine kubernetes` lists all it lacks."
+_POLICY = "Set CONDUCTOR_INSTANCE to the name that was installed: a policy keeps its account to namespaces with that mark."
 _CREDENTIALS = "Renew the credentials of the kubeconfig's user, or of Conductor's service account."
 _LONGEST = 2000
 
@@ -83,8 +84,9 @@ def _forbidden(said: str, text: str) -> ConductorError:
         return _run_error(said, Reason.QUOTA, Fault.PLATFORM)
     if "violates PodSecurity" in text or "maximum" in text or "minimum" in text:
         return _run_error(said, Reason.CONFIGURATION, Fault.REPOSITORY)
+    remedy = _POLICY if "ValidatingAdmissionPolicy" in text and "the mark of its instance" in text else RIGHTS
     return ForbiddenError(
-        _right(said, text), reason=Reason.FORBIDDEN, fault=Fault.PLATFORM, remedy=RIGHTS, subject=""
+        _right(said, text), reason=Reason.FORBIDDEN, fault=Fault.PLATFORM, remedy=remedy, subject=""
     )
 
 
