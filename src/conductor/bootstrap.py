@@ -98,6 +98,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         await asyncio.to_thread(_import, _FOR_READING)
         from conductor.adapters.stores.sql import SqlStore
         from conductor.domain.budget import Budget
+        from conductor.domain.scan import Severity
         from conductor.ports.world import World, install
 
         store = await SqlStore.open(state / "conductor.db")
@@ -112,6 +113,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks),
             registry=images,
+            scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)
         try:
@@ -241,7 +243,12 @@ def _engine(settings: Settings, secrets: Secrets, images: Registry | None) -> tu
     engine = DockerEngine(
         connection=connection, instance=settings.instance, state_folder=settings.state, secrets=secrets
     )
-    return engine, DockerBuilder(connection)
+    builder = DockerBuilder(connection)
+    if images is None:
+        return engine, builder
+    from conductor.adapters.docker.publishing import PublishingBuilder
+
+    return engine, PublishingBuilder(builder, connection, images, insecure=settings.registry_insecure)
 
 
 def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:

@@ -47,7 +47,7 @@ class Registry(Protocol):
     """
 
     def reference(self, repository: str, image: str, key: str) -> str:
-        """Name the image of a key: `HOST/PATH/shop/backend:<32 hex digits>`, fit for `FROM` and for pods."""
+        """Name the image of a key: `HOST/PATH/shop/backend:KEY`, fit for `FROM` and for pods."""
         ...
 
     def cache(self, repository: str) -> str:

@@ -88,11 +88,12 @@ class Client(aiodocker.Docker):
         *,
         params: Mapping[str, Any] | None = None,
         data: bytes | AsyncIterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make a call that may last, sending an archive and giving the answer as it comes."""
-        headers = {"Content-Type": "application/x-tar"} if data is not None else None
+        told = {**({"Content-Type": "application/x-tar"} if data is not None else {}), **(headers or {})}
         query = self._query(
-            path, method, params=dict(params or {}), data=data, headers=headers, timeout=UNLIMITED
+            path, method, params=dict(params or {}), data=data, headers=told or None, timeout=UNLIMITED
         )
         async with query as response:
             try:
