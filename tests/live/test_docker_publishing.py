@@ -13,6 +13,7 @@ from conductor.adapters.docker.connection.client import Connection
 from conductor.adapters.docker.publishing import PublishingBuilder
 from conductor.adapters.registries.plain import PlainRegistry
 from conductor.domain.stack import Build
+from conductor.errors import RefusedError
 from conductor.ports.builder import BuildOrder
 from conductor.ports.registry import Credentials
 from tests.engines import busybox, engine_state  # noqa: F401 -- fixtures
