@@ -82,8 +82,11 @@ class Distribution:
     async def blob(self, path: str, digest: str) -> bytes | None:
         """Return a blob, wherever the registry keeps it. UnreachableError where it is not what its digest says."""
         url = f"{self._api}/v2/{path}/blobs/{digest}"
-        answer = await self._exchange.follow(url, headers=self._tokens.header(_pull(path)))
-        if answer.status == HTTPStatus.UNAUTHORIZED and await self._tokens.meet(answer, _pull(path)):
+        said = self._tokens.header(_pull(path))
+        answer = await self._exchange.follow(url, headers=said)
+        if answer.status == HTTPStatus.UNAUTHORIZED and await self._tokens.meet(
+            answer, _pull(path), said=bool(said)
+        ):
             answer = await self._exchange.follow(url, headers=self._tokens.header(_pull(path)))
         if not answer.ok:
             _must_be_absent(answer, f"reading a blob of {path}")
@@ -186,7 +189,9 @@ class Distribution:
             said = {**(headers or {}), **self._tokens.header(scope)}
             answer = await self._exchange.ask(method, url, headers=said, content=content)
             self.limit = limit_words(answer.headers) or self.limit
-            if answer.status != HTTPStatus.UNAUTHORIZED or not await self._tokens.meet(answer, scope):
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                return answer
+            if not await self._tokens.meet(answer, scope, said="Authorization" in said):
                 return answer
         return await self._exchange.ask(
             method, url, headers={**(headers or {}), **self._tokens.header(scope)}, content=content

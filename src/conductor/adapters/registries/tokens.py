@@ -47,11 +47,14 @@ class Tokens:
         token, until = self._known.get(scope, ("", 0.0))
         return {"Authorization": f"Bearer {token}"} if token and self._now() < until else {}
 
-    async def meet(self, refusal: Answer, scope: str) -> bool:
-        """Answer the challenge of a 401; tell whether it is worth asking again. RefusedError where the password is wrong."""
+    async def meet(self, refusal: Answer, scope: str, *, said: bool = False) -> bool:
+        """Answer the challenge of a 401; tell whether it is worth asking again. RefusedError where the password is wrong.
+
+        `said` is that the request did say who asks: of several at once only the first learns that it has to be said.
+        """
         scheme, _, rest = refusal.headers.get("WWW-Authenticate", "").partition(" ")
         if scheme.lower() == "basic":
-            worth = self._login is not None and not self._basic
+            worth = self._login is not None and not said
             self._basic = self._login is not None
             return worth
         if scheme.lower() != "bearer":
