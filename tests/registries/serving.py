@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -26,15 +27,17 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application; yields its address."""
+async def serving(app: ASGIApp, *, certificate: Path | None = None) -> AsyncIterator[str]:
+    """Serve an application; yields its address. `certificate` has the key too."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1, ssl_certfile=certificate
+    )
     server = _Server(config)
     task = asyncio.create_task(server._serve([listening]))
     try:
         await asyncio.wait_for(server.listens.wait(), _PATIENCE_SECONDS)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         await asyncio.wait_for(task, _PATIENCE_SECONDS)

@@ -193,6 +193,15 @@ async def test_scans_that_are_switched_off_are_not_asked_for(
     await registry.aclose()
 
 
+async def test_an_image_in_another_registry_is_not_waited_for(
+    harbor: FakeHarbor, harbor_registry: HarborRegistry
+):
+    elsewhere = "registry.example.org/acme_shop/backend:x"
+    await harbor_registry.request_scan(elsewhere, "sha256:0")
+    assert (await harbor_registry.scan(elsewhere, "sha256:0")).state is ScanState.NONE
+    assert harbor.store.asked == []
+
+
 async def test_the_oldest_images_beyond_so_many_go_and_nothing_else_does(
     harbor: FakeHarbor, harbor_registry: HarborRegistry
 ):

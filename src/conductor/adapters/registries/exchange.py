@@ -31,7 +31,7 @@ PAUSES = (0.5, 1.0, 2.0)
 """Seconds between questions that are asked again."""
 LONGEST_WAIT = 60.0
 """Seconds: who asks us to wait longer is told off to the next attempt of the run."""
-_TIMEOUT = httpx2.Timeout(30.0, connect=10.0, pool=60.0)
+_SILENCE_SECONDS = 30.0
 _WHOLE_SECONDS = 300.0
 _MOST_BYTES = 64 * 1024**2
 """A vulnerability report of a large image has several megabytes."""
@@ -101,11 +101,14 @@ class Exchange:
         ca_file: Path | None = None,
         sleep: Sleep = asyncio.sleep,
         transport: httpx2.AsyncBaseTransport | None = None,
+        silence: float = _SILENCE_SECONDS,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._sleep = sleep
+        self._most_bytes = most_bytes
         self._http = httpx2.AsyncClient(
             verify=_trust(ca_file, insecure=insecure),
-            timeout=_TIMEOUT,
+            timeout=httpx2.Timeout(silence, connect=10.0, pool=60.0),
             follow_redirects=False,
             headers={"User-Agent": "conductor"},
             transport=transport,
@@ -172,8 +175,8 @@ class Exchange:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > _MOST_BYTES:
-                        raise RefusedError(f"{place(url)} answers with more than {_MOST_BYTES} bytes")
+                    if len(body) > self._most_bytes:
+                        raise RefusedError(f"{place(url)} answers with more than {self._most_bytes} bytes")
                 return Answer(
                     url=url, status=response.status_code, headers=response.headers, body=bytes(body)
                 )

@@ -63,10 +63,10 @@ class HarborRegistry(PlainRegistry):
                 await self._remove_robot(project, _robot(build))
 
     async def request_scan(self, reference: str, digest: str) -> None:
-        """Start a scan, unless one is under way or has ended with a report."""
-        if not self._config.scans:
+        """Start a scan, unless one is under way or has ended with a report, or the image is in another registry than is set now."""
+        name = read_name(reference)
+        if not self._config.scans or not self._config.owns(name):
             return
-        name = self._mine(reference)
         known = read_overview(await self._api.artifact(name.path, digest))
         if known and known.state is not ScanState.FAILED:
             return

@@ -11,11 +11,10 @@ from datetime import timedelta
 
 from conductor.adapters.registries.distribution import Distribution
 from conductor.adapters.registries.exchange import Exchange, Sleep
-from conductor.adapters.registries.registry_config import Name, RegistryConfig, read_name
+from conductor.adapters.registries.registry_config import Name, RegistryConfig, api_of, read_name
 from conductor.adapters.registries.tokens import Tokens
 from conductor.adapters.registries.trial import Trial, try_registry
 from conductor.domain.scan import Scan, ScanState
-from conductor.errors import RefusedError
 from conductor.ports.engine import Diagnosis
 from conductor.ports.registry import Credentials, PushGrant
 
@@ -103,14 +102,4 @@ class PlainRegistry:
         return Distribution(self._exchange, api=self._config.api, tokens=Tokens(self._exchange, login))
 
     def _anybody(self, name: Name) -> Distribution:
-        api = f"https://{name.host or 'registry-1.docker.io'}"
-        return Distribution(self._exchange, api=api, tokens=Tokens(self._exchange, None))
-
-    def _mine(self, reference: str) -> Name:
-        name = read_name(reference)
-        if not self._config.owns(name):
-            raise RefusedError(
-                f"{reference} is in another registry than {self._config.host or 'Docker Hub'}",
-                remedy="It was pushed before the registry was changed; build it again.",
-            )
-        return name
+        return Distribution(self._exchange, api=api_of(name), tokens=Tokens(self._exchange, None))

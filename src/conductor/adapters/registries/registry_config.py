@@ -27,6 +27,7 @@ from conductor.settings import PREFIX, RegistryType, Settings
 
 HUB_SERVER = "https://index.docker.io/v1/"
 HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+_HUB_API = "https://registry-1.docker.io"
 _PATH = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*")
 _WORD = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
@@ -145,6 +146,14 @@ def read_name(reference: str) -> Name:
     return Name(host=host, path=path if host or "/" in path else f"library/{path}", tag=tag)
 
 
+def api_of(name: Name) -> str:
+    """Return where the registry of any name is: over TLS, unless it is this machine."""
+    if not name.host:
+        return _HUB_API
+    host = urlsplit(f"//{name.host}").hostname or ""
+    return f"{'http' if _here(host) else 'https'}://{name.host}"
+
+
 def configured(settings: Settings) -> RegistryConfig:
     """Return the registry that the settings name, which `registry_type` says that they do.
 
@@ -184,7 +193,7 @@ def _dockerhub(settings: Settings) -> RegistryConfig:
     return RegistryConfig(
         type=RegistryType.DOCKERHUB,
         host="",
-        api="https://registry-1.docker.io",
+        api=_HUB_API,
         management="https://hub.docker.com",
         server=HUB_SERVER,
         project=settings.registry_project,
