@@ -122,7 +122,7 @@ async def test_a_base_image_that_nobody_has_is_named(workshop: Workshop):
     workshop.write("Dockerfile", f"FROM {nowhere}:9\nRUN true\n")
     with pytest.raises(RunError, match=r"library/has-not-this") as caught:
         await workshop.builder.build(await workshop.order(Build()), on_line=workshop.on_line)
-    assert (caught.value.reason, caught.value.fault) == ("BuildFailed", "repository")
+    assert (caught.value.reason, caught.value.fault) == ("ImagePullBackOff", "repository")
 
 
 async def test_a_file_that_is_not_there_is_named(workshop: Workshop):

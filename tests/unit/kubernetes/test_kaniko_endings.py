@@ -147,6 +147,31 @@ CASES = {
         says="Dockerfile:1: FROM node:22-alpine AS base: the base image node:22-alpine cannot be pulled",
         remedy="CONDUCTOR_BUILD_PULLS_FILE",
     ),
+    "a base image of a registry that is away": Case(
+        lines=(
+            'level=info msg="Retrieving image manifest nowhere/nothing:9"',
+            'level=info msg="Retrieving image nowhere/nothing:9 from registry index.docker.io"',
+            (
+                "error building image: unable to complete operation after 2 attempts, last error: "
+                'Get "https://index.docker.io/v2/": dial tcp: lookup index.docker.io: no such host'
+            ),
+        ),
+        reason=Reason.IMAGE_PULL,
+        fault=Fault.PLATFORM,
+        says="Dockerfile:7: FROM nowhere/nothing:9: the base image nowhere/nothing:9 cannot be pulled: the registry cannot be reached",
+        remedy="CONDUCTOR_BUILD_EGRESS",
+    ),
+    "a base image that a registry of its own does not have": Case(
+        lines=(
+            'level=info msg="Retrieving image manifest nowhere/nothing:9"',
+            (
+                "error building image: unable to complete operation after 2 attempts, last error: "
+                "GET http://192.0.2.2:5002/v2/nowhere/nothing/manifests/9: MANIFEST_UNKNOWN: manifest unknown"
+            ),
+        ),
+        reason=Reason.IMAGE_PULL,
+        says="cannot be pulled: there is no such image",
+    ),
     "a password that is wrong": Case(
         lines=(f"{PERMISSION}POST http://x/v2/: UNAUTHORIZED: authentication required; [map[]]",),
         fault=Fault.PLATFORM,
@@ -291,6 +316,7 @@ def _ending(output: Output, case: Case) -> Ending:
         exit_code=case.code,
         reason=case.ended,
         step=output.step,
+        base=output.base,
         trouble=output.trouble,
         last=tuple(output.last),
         warnings=tuple(output.warnings),

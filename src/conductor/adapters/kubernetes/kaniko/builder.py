@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import posixpath
 import re
 import secrets
 import time
@@ -29,7 +30,8 @@ from conductor.adapters.kubernetes.kaniko.place import namespace_of
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.seeing.pod_status import holds
-from conductor.building.context import Context, content_key, read_context
+from conductor.building.context import IGNORE_FILE, Context, content_key, inside, read_context
+from conductor.building.ignore import Ignore
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
@@ -223,9 +225,13 @@ class KanikoBuilder:
             self._is_prepared = True
 
     def _is_fetched(self, order: BuildOrder, context: Context) -> bool:
-        """Tell whether the cluster can fetch just what the key was worked out from."""
-        git = self._kaniko.git
-        return bool(git and order.remote and not context.added)
+        """Tell whether the cluster can fetch just what the key was worked out from.
+
+        Kaniko has a repository's `.git` in its context, which is no content: so it must not be in reach of a COPY.
+        """
+        if self._kaniko.git is None or order.remote is None or context.added:
+            return False
+        return posixpath.normpath(order.build.context) != "." or _leaves_git_out(order.checkout)
 
     def _reference(self, order: BuildOrder) -> str:
         return self._registry.reference(order.repository, order.name, order.key)
@@ -247,6 +253,13 @@ class KanikoBuilder:
             time_limit=self._kaniko.time_limit,
             remote=order.remote.url if fetched and order.remote else "",
         )
+
+
+def _leaves_git_out(checkout: str) -> bool:
+    file = inside(Path(checkout), IGNORE_FILE)
+    return file.is_file() and Ignore(file.read_text(encoding="utf-8", errors="replace")).leaves_out_all_of(
+        ".git"
+    )
 
 
 def _is_of_use(found: Manifest) -> bool:

@@ -30,6 +30,8 @@ class Ending:
     reason: str = ""
     """The container's or the pod's, in Kubernetes' words."""
     step: str = ""
+    base: str = ""
+    """The image that was asked for last."""
     trouble: str = ""
     last: Sequence[str] = ()
     warnings: Sequence[str] = ()
@@ -172,7 +174,6 @@ def _by_the_paths(ending: Ending, recipe: Recipe) -> RunError | None:
 
 _PULLING = (
     re.compile(r"image not found on any configured mapped registries for (?P<image>\S+)"),
-    re.compile(r"(?:retrieving|getting|unable to (?:complete operation|find)).*? image (?P<image>\S+)"),
     re.compile(r"error building image: (?:GET|HEAD|Get|Head) \S*?/v2/(?P<image>\S+)/manifests/"),
 )
 
@@ -181,9 +182,10 @@ def _by_the_base(ending: Ending, recipe: Recipe) -> RunError | None:
     """Look at the warnings too: where a mirror was asked first, only they say what it answered."""
     said = ending.trouble
     found = next((found for form in _PULLING if (found := form.search(said))), None)
-    if found is None or "push permission" in said:
+    is_unnamed = "unable to complete operation" in said and not ending.step and ending.base
+    if "push permission" in said or not (found or is_unnamed):
         return None
-    image = found["image"].strip("\"':,")
+    image = found["image"].strip("\"':,") if found else ending.base
     whole = " ".join((said, *(line for line in ending.warnings if image.partition(":")[0] in line)))
     place = _base_place(recipe, image)
     if _RATE.search(whole):

@@ -227,6 +227,7 @@ class Following:
             exit_code=int(code) if code is not None else 1,
             reason=reason or ("OOMKilled" if found == "OOMKilled" else ""),
             step=self._output.step,
+            base=self._output.base,
             trouble=self._output.trouble,
             last=tuple(self._output.last),
             warnings=tuple(self._output.warnings),

@@ -32,6 +32,7 @@ _NOISE = (
     "credential providers by ",
     "Returning cached image manifest",
 )
+_RETRIEVING = re.compile(r"Retrieving image (?:manifest )?(?P<image>\S+)")
 _LEVELS = {"warning": "warning: ", "error": "error: ", "fatal": "error: ", "WARN": "warning: "}
 _USAGE = re.compile(r"Usage:$|Flags:$|Available Commands:$")
 
@@ -42,6 +43,8 @@ class Output:
 
     step: str = ""
     """The instruction that was begun last."""
+    base: str = ""
+    """The image that Kaniko asked a registry for last."""
     trouble: str = ""
     """What Kaniko says it failed of."""
     warnings: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
@@ -71,6 +74,8 @@ class Output:
         if level == "info" and _STEP.fullmatch(text):
             self.step = text
             self.last.clear()
+        if found := _RETRIEVING.match(text):
+            self.base = found["image"]
         if prefix := _LEVELS.get(level, ""):
             self.warnings.append(text)
             return f"{prefix}{text}"
