@@ -32,7 +32,17 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/conductor-test/behaviour:1"
-STACKS = ("surroundings", "network", "order", "endings", "stops", "hooks", "hook-fails", "optional-hook", "stop-fails")
+STACKS = (
+    "surroundings",
+    "network",
+    "order",
+    "endings",
+    "stops",
+    "hooks",
+    "hook-fails",
+    "optional-hook",
+    "stop-fails",
+)
 RULES = [rule for stack in STACKS for rule in rules(stack)]
 AGREE_WITHIN_SECONDS = 45
 """Podman's name server is silent for up to half a minute whenever a network comes or goes anywhere on the machine."""
