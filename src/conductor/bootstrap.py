@@ -111,7 +111,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             evidence=FolderEvidence(state),
             secrets=secrets,
             clock=SystemClock(),
-            budget=Budget(namespaces=settings.max_stacks),
+            budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
             registry=images,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )

@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         description="How many stacks may stand at the same time. Where that is full, the oldest kept one goes; "
         "one that a run is at work in, or that is pinned, never does.",
     )
+    registry_keep: int = Field(
+        default=50,
+        ge=1,
+        description="How many test images of each service and suite the registry keeps; older ones go when a stack of their repository is "
+        "swept (Harbor, Docker Hub; a plain registry tells no dates).",
+    )
     kubeconfig: str | None = Field(
         default=None,
         description="File that says where the cluster is and who asks. Without it: the pod's service account, `KUBECONFIG`, "

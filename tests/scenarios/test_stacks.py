@@ -19,7 +19,7 @@ from conductor.operations import stacks
 from conductor.operations.sweep import sweep, sweep_until_empty
 from conductor.ports.engine import Place
 from tests.scenarios.stage import BOUND_SECONDS, Stage
-from tests.scenarios.troubled import EngineThatLeaves
+from tests.scenarios.troubled import EngineThatLeaves, ScanningRegistry
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -267,3 +267,20 @@ async def test_where_nothing_can_go_the_run_is_broken_by_the_platform_and_says_w
         _, outcome = await stage.run()
     assert (outcome.verdict, outcome.reason, outcome.fault) == (Verdict.BROKEN, Reason.QUOTA, Fault.PLATFORM)
     assert "CONDUCTOR_MAX_STACKS" in outcome.remedy
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_old_images_of_a_repository_go_with_a_stack_of_it_and_a_registry_that_is_away_is_reported(
+    tmp_path: Path, *, away: bool
+):
+    registry = ScanningRegistry({}, old=["registry.test/shop/backend:old"], away=away)
+    budget = Budget(images=3)
+    async with Stage(tmp_path, registry=registry, budget=budget).launched() as stage:
+        run, _ = await stage.run(keep_for=HOUR)
+        assert (await sweep(stage.world)).images == []
+        stage.clock.advance(2 * HOUR)
+        swept = await sweep(stage.world)
+    assert swept.removed == [run.namespace]
+    assert registry.pruned == [(run.repository, 3)]
+    assert swept.images == ([] if away else ["registry.test/shop/backend:old"])
+    assert list(swept.failed) == ([f"images of {run.repository}"] if away else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from conductor.domain.event import StepRecord
 from conductor.domain.report import BuiltImage
 from conductor.domain.scan import Scan, ScanState
 from conductor.domain.stack import Job, Service, Stack
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.builder import BuildOrder, OnLine
 from conductor.ports.engine import Place
 
@@ -134,10 +134,25 @@ class PublishingBuilder(FakeBuilder):
 class ScanningRegistry:
     """Its scans are pending for as many looks as it is told, then they are as they are told; an error is raised by every look."""
 
-    def __init__(self, scans: Mapping[str, Scan | ConductorError], *, looks: int = 0) -> None:
+    def __init__(
+        self,
+        scans: Mapping[str, Scan | ConductorError],
+        *,
+        looks: int = 0,
+        old: Sequence[str] = (),
+        away: bool = False,
+    ) -> None:
         self._scans = scans
         self._left = dict.fromkeys(scans, looks)
         self.asked: Counter[str] = Counter()
+        self._old, self._away = old, away
+        self.pruned: list[tuple[str, int]] = []
+
+    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
+        self.pruned.append((repository, keep))
+        if self._away:
+            raise UnreachableError("the registry does not answer")
+        return self._old
 
     async def request_scan(self, reference: str, digest: str) -> None:
         self.asked[reference] += 1

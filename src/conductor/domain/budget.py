@@ -11,3 +11,5 @@ class Budget:
 
     namespaces: int | None = None
     """Stacks that stand at the same time, those of runs at work and those that are kept."""
+    images: int | None = None
+    """Test images of each name that the registry keeps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,12 +25,15 @@ class Swept:
     things: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     left: int = 0
+    images: list[str] = field(default_factory=list)
+    """Names of images that went from the registry."""
 
 
 async def sweep(world: World) -> Swept:
     """Look at every namespace of this instance once. One that cannot be removed is reported and stops nothing."""
     swept = Swept()
     leases = await world.store.leases()
+    repositories: set[str] = set()
     going = {lease.namespace for lease in leases if lease.status is NamespaceStatus.DELETING}
     for info in await world.engine.namespaces():
         if not _is_over(world, info) and info.name not in going:
@@ -39,9 +42,11 @@ async def sweep(world: World) -> Swept:
         try:
             swept.things += await remove_stack(world, info)
             swept.removed.append(info.name)
+            repositories |= {info.lease.repository} if info.lease else set()
         except ConductorError as error:
             swept.failed[info.name] = error.message
     await _forget_leases_of_nothing(world)
+    await _prune_images(world, repositories, swept)
     return swept
 
 
@@ -55,6 +60,17 @@ async def sweep_until_empty(world: World) -> None:
                 return
             nap = _until_next_end(world, await world.engine.namespaces())
         await world.clock.sleep(nap)
+
+
+async def _prune_images(world: World, repositories: Iterable[str], swept: Swept) -> None:
+    """Let go of the oldest test images of repositories whose stacks went."""
+    for repository in sorted(repositories):
+        if world.registry is None or world.budget.images is None:
+            return
+        try:
+            swept.images += await world.registry.prune(repository, keep=world.budget.images)
+        except ConductorError as error:
+            swept.failed[f"images of {repository}"] = error.message
 
 
 def _is_over(world: World, info: NamespaceInfo) -> bool:

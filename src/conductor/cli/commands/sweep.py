@@ -33,6 +33,8 @@ def sweep(
         print_json(swept)
         return
     sys.stdout.write(f"removed: {', '.join(swept.removed) or 'none'}; left: {swept.left}\n")
+    if swept.images:
+        sys.stdout.write(f"old images removed: {', '.join(swept.images)}\n")
     sys.stdout.writelines(f"not removed: {name}: {why}\n" for name, why in swept.failed.items())
 
 
