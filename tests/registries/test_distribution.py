@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -122,6 +123,16 @@ async def test_a_token_that_the_registry_takes_no_longer_is_fetched_anew(
     assert await registry.digest(PATH, "one") == digest
     store.tokens.clear()
     assert await registry.digest(PATH, "one") == digest
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+async def test_several_questions_at_once_are_all_answered(
+    store: FakeDistribution, exchange: Exchange, url: str, scheme: str
+):
+    known(store, scheme)
+    digest = store.put(PATH, "one")
+    registry = as_(exchange, url)
+    assert {*await asyncio.gather(*(registry.digest(PATH, "one") for _ in range(8)))} == {digest}
 
 
 async def test_an_image_that_is_not_there_is_absent_and_so_is_one_of_an_unknown_repository(

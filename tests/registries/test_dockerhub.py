@@ -77,6 +77,15 @@ async def test_the_oldest_tags_go_over_all_pages_and_those_of_other_repositories
     assert removed[-1] == f"{ORGANISATION}/acme_shop_backend:{keys[0]}"
 
 
+async def test_what_a_stack_still_runs_on_stays_however_old_it_is(
+    hub: FakeDockerHub, hub_registry: DockerHubRegistry
+):
+    keys = [f"{number:032x}" for number in range(4)]
+    digests = [hub.store.put(f"{ORGANISATION}/acme_shop_backend", key) for key in keys]
+    removed = await hub_registry.prune("acme/shop", keep=1, used=[digests[0]])
+    assert sorted(removed) == [hub_registry.reference("acme/shop", "backend", key) for key in keys[1:3]]
+
+
 async def test_one_login_serves_many_questions_and_one_that_is_over_is_made_anew(
     hub: FakeDockerHub, hub_registry: DockerHubRegistry
 ):

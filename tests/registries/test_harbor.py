@@ -222,6 +222,16 @@ async def test_the_oldest_images_beyond_so_many_go_and_nothing_else_does(
     assert all(left[f"conductor/{other}"] == keys[:2] for other in ("acme_shop/layer-cache", "acme/backend"))
 
 
+async def test_what_a_stack_still_runs_on_stays_however_old_it_is(
+    harbor: FakeHarbor, harbor_registry: HarborRegistry
+):
+    harbor.add_project("conductor")
+    keys = [f"{number:032x}" for number in range(4)]
+    digests = [harbor.store.put("conductor/acme_shop/backend", key) for key in keys]
+    removed = await harbor_registry.prune("acme/shop", keep=1, used=[digests[0]])
+    assert sorted(removed) == [harbor_registry.reference("acme/shop", "backend", key) for key in keys[1:3]]
+
+
 async def test_an_old_tag_of_an_image_that_is_in_use_goes_without_the_image(
     harbor: FakeHarbor, harbor_registry: HarborRegistry
 ):

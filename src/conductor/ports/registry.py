@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -86,8 +86,11 @@ class Registry(Protocol):
         """Return how far the scan is, and what it found."""
         ...
 
-    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
-        """Remove the oldest test images of a repository beyond so many per image; return the references that went."""
+    async def prune(self, repository: str, *, keep: int, used: Collection[str] = ()) -> Sequence[str]:
+        """Remove the oldest test images of a repository beyond so many per image; return the references that went.
+
+        `used` are digests that something still runs on: they stay, however old they are.
+        """
         ...
 
     async def diagnose(self) -> Sequence[Diagnosis]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -39,18 +39,19 @@ class DockerHubRegistry(PlainRegistry):
         super().__init__(config, sleep=sleep)
         self._hub = HubApi(self._exchange, config.management, config.push)
 
-    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
+    async def prune(self, repository: str, *, keep: int, used: Collection[str] = ()) -> Sequence[str]:
         """Remove the oldest tags of each image beyond so many."""
         removed: list[str] = []
         async for name in self._hub.repositories(self._config.project):
             path = f"{self._config.project}/{name}"
             if self._config.is_image_of(path, repository):
-                removed += await self._prune_image(path, keep)
+                removed += await self._prune_image(path, keep, used)
         return removed
 
-    async def _prune_image(self, path: str, keep: int) -> Sequence[str]:
-        tags = sorted([(_pushed(one), str(one["name"])) async for one in self._hub.tags(path)], reverse=True)
-        old = [name for _, name in tags if is_key(name)][keep:]
+    async def _prune_image(self, path: str, keep: int, used: Collection[str]) -> Sequence[str]:
+        tags = [one async for one in self._hub.tags(path) if is_key(str(one["name"]))]
+        tags.sort(key=_pushed, reverse=True)
+        old = [str(one["name"]) for one in tags[keep:] if _digests(one).isdisjoint(used)]
         for name in old:
             await self._hub.delete_tag(path, name)
         return [self._config.reference(path, name) for name in old]
@@ -160,3 +161,10 @@ def _repository(path: str) -> str:
 
 def _pushed(tag: Mapping[str, Any]) -> str:
     return str(tag.get("tag_last_pushed") or tag.get("last_updated") or "")
+
+
+def _digests(tag: Mapping[str, Any]) -> set[str]:
+    """Return the digests under a tag. Its `images` are a list, whatever the description says."""
+    images = tag.get("images")
+    each = [one for one in images if isinstance(one, Mapping)] if isinstance(images, list) else []
+    return {str(one.get("digest")) for one in (tag, *each)}

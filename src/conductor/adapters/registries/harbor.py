@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -92,7 +92,7 @@ class HarborRegistry(PlainRegistry):
         report = by_type(await self._api.report(name.path, digest))
         return read_report(report, scanner=known.scanner) if report is not None else known
 
-    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
+    async def prune(self, repository: str, *, keep: int, used: Collection[str] = ()) -> Sequence[str]:
         """Remove the oldest tags of each image beyond so many, and the robots whose days are over."""
         project = self._config.project_of(repository)
         if not await self._api.has_project(project):
@@ -100,7 +100,7 @@ class HarborRegistry(PlainRegistry):
         removed: list[str] = []
         async for path in self._api.repositories(project):
             if self._config.is_image_of(path, repository):
-                removed += await self._prune_image(path, keep)
+                removed += await self._prune_image(path, keep, used)
         await self._remove_old_robots(project)
         return removed
 
@@ -164,21 +164,13 @@ class HarborRegistry(PlainRegistry):
             return Scan(state=ScanState.NONE, message=_NO_SCANNER)
         return Scan(state=ScanState.PENDING, message="not begun")
 
-    async def _prune_image(self, path: str, keep: int) -> Sequence[str]:
+    async def _prune_image(self, path: str, keep: int, used: Collection[str]) -> Sequence[str]:
         artifacts = [one async for one in self._api.artifacts(path)]
-        tags = sorted(
-            (
-                (str(tag.get("push_time", "")), str(tag["name"]))
-                for one in artifacts
-                for tag in _tags(one)
-                if is_key(str(tag["name"]))
-            ),
-            reverse=True,
-        )
-        old = {name for _, name in tags[keep:]}
+        pushed = sorted(_pushed_keys(artifacts), reverse=True)[keep:]
+        old = [tag for _, tag, digest in pushed if digest not in used]
         for artifact in artifacts:
-            await self._prune_artifact(path, artifact, old)
-        return [self._config.reference(path, name) for _, name in tags[keep:]]
+            await self._prune_artifact(path, artifact, set(old))
+        return [self._config.reference(path, tag) for tag in old]
 
     async def _prune_artifact(self, path: str, artifact: Mapping[str, Any], old: set[str]) -> None:
         names, digest = {str(tag["name"]) for tag in _tags(artifact)}, str(artifact["digest"])
@@ -227,6 +219,14 @@ def _robot(build: str) -> str:
 def _short_name(robot: Mapping[str, Any]) -> str:
     """Return the name that it was made under: Harbor says `robot$PROJECT+NAME`, and the prefix can be changed."""
     return str(robot.get("name", "")).rpartition("+")[2]
+
+
+def _pushed_keys(artifacts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Yield date, tag and digest of each content key."""
+    for artifact in artifacts:
+        for tag in _tags(artifact):
+            if is_key(str(tag["name"])):
+                yield str(tag.get("push_time", "")), str(tag["name"]), str(artifact["digest"])
 
 
 def _tags(artifact: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ Nobody can make accounts through that API, and a tag has no date in it: a grant 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from conductor.adapters.registries.distribution import Distribution
@@ -73,9 +73,9 @@ class PlainRegistry:
         del reference, digest
         return Scan(state=ScanState.NONE, message=f"a registry of type {self._config.type} scans nothing")
 
-    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
+    async def prune(self, repository: str, *, keep: int, used: Collection[str] = ()) -> Sequence[str]:
         """Remove nothing: this API tells no dates."""
-        del repository, keep
+        del repository, keep, used
         return ()
 
     async def diagnose(self) -> Sequence[Diagnosis]:
