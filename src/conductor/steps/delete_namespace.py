@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from conductor.domain.event import Kind
@@ -26,7 +27,7 @@ async def delete_namespace(run: Run) -> int:
         await _leave_to_the_sweeper(run)
         return 0
     await world.store.delete_lease(run.namespace)
-    forget_checkout(run.id, run.home)
+    await asyncio.to_thread(forget_checkout, run.id, run.home)
     if removed:
         await tell(run, Kind.LEASE_CHANGED, key="deleted", subject=run.namespace, status="deleted")
     return removed

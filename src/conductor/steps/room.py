@@ -6,6 +6,7 @@ goes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from conductor.domain.event import Kind
@@ -47,7 +48,7 @@ async def remove_stack(world: World, info: NamespaceInfo) -> int:
     await world.store.delete_lease(info.name)
     attempt = attempt_of(info.name, info.run)
     if info.run and await world.store.find_run(info.run, attempt=attempt):
-        forget_checkout(info.run, attempt)
+        await asyncio.to_thread(forget_checkout, info.run, attempt)
     return removed
 
 

@@ -133,8 +133,11 @@ async def scratch_git(
     `trust` lets it read repositories that belong to another user of this machine.
     """
     prefix, folder = (scratch_prefix(beside), beside.parent) if beside else ("conductor-git-", None)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder, ignore_cleanup_errors=True) as home:
-        yield Git(Path(home), timeout=timeout, token=token, trust=trust)
+    home = tempfile.TemporaryDirectory(prefix=prefix, dir=folder, ignore_cleanup_errors=True)
+    try:
+        yield Git(Path(home.name), timeout=timeout, token=token, trust=trust)
+    finally:
+        await asyncio.to_thread(home.cleanup)  # it may hold all objects of a repository
 
 
 def scratch_prefix(destination: Path) -> str:
