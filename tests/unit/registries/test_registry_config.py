@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from conductor.adapters.registries.naming import flat, joined
 from conductor.adapters.registries.registry_config import RegistryConfig, configured, read_name
-from conductor.domain.scan import Severity
 from conductor.errors import ConfigurationError
 from conductor.settings import RegistryType, Settings, read_settings
 
@@ -265,11 +264,6 @@ def test_the_longer_name_is_preferred(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("REGISTRY_TYPE", "plain")
     monkeypatch.setenv("CONDUCTOR_REGISTRY_TYPE", "harbor")
     assert read_settings().registry_type is RegistryType.HARBOR
-
-
-def test_the_gate_is_a_severity():
-    assert of(HARBOR).fail_on is None
-    assert of(HARBOR, scan_fail_on="high").fail_on is Severity.HIGH
 
 
 def test_nothing_of_a_configuration_can_be_changed():

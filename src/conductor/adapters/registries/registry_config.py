@@ -20,7 +20,6 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
 from conductor.adapters.registries.naming import CACHE, flat, joined
-from conductor.domain.scan import Severity
 from conductor.errors import ConfigurationError, Problem
 from conductor.ports.registry import Credentials
 from conductor.settings import PREFIX, RegistryType, Settings
@@ -69,8 +68,6 @@ class RegistryConfig:
     pull: Credentials | None = None
     insecure: bool = False
     ca_file: Path | None = None
-    fail_on: Severity | None = None
-    """A finding that is at least that bad fails a run."""
 
     @property
     def narrow(self) -> bool:
@@ -185,7 +182,6 @@ def _harbor(settings: Settings) -> RegistryConfig:
         pull=_pull(settings, url.netloc),
         insecure=settings.registry_insecure,
         ca_file=settings.registry_ca_file,
-        fail_on=_fail_on(settings),
     )
 
 
@@ -202,7 +198,6 @@ def _dockerhub(settings: Settings) -> RegistryConfig:
         push=_push(settings, HUB_SERVER),
         pull=_pull(settings, HUB_SERVER),
         ca_file=settings.registry_ca_file,
-        fail_on=_fail_on(settings),
     )
 
 
@@ -219,7 +214,6 @@ def _plain(settings: Settings) -> RegistryConfig:
         pull=_pull(settings, url.netloc),
         insecure=settings.registry_insecure,
         ca_file=settings.registry_ca_file,
-        fail_on=_fail_on(settings),
     )
 
 
@@ -303,10 +297,6 @@ def _pull(settings: Settings, server: str) -> Credentials | None:
     return Credentials(
         server=server, username=settings.registry_pull_user, password=password.get_secret_value()
     )
-
-
-def _fail_on(settings: Settings) -> Severity | None:
-    return Severity(settings.scan_fail_on.capitalize()) if settings.scan_fail_on else None
 
 
 def _variable(name: str) -> str:
