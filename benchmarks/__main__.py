@@ -1,11 +1,11 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [kubernetes [--short]] [kubernetes_run] [shop]`."""
+"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [kaniko] [kubernetes [--short]] [kubernetes_run] [shop]`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-ALL = ("cli", "compose", "kubernetes", "kubernetes_run", "shop")
+ALL = ("cli", "compose", "kaniko", "kubernetes", "kubernetes_run", "shop")
 
 
 def main(names: list[str]) -> None:
