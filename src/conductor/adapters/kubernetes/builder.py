@@ -1,4 +1,4 @@
-"""Images on a cluster: Conductor makes none there yet, and says so before anything waits for one."""
+"""Images on a cluster without a registry: pods could get them from nowhere, and that is said before anything waits for one."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class NoBuilder:
         """Raise `RunError`, always."""
         del on_line
         raise RunError(
-            f"{order.name} is to be built from {order.build.dockerfile}, and no images are built on a cluster yet",
+            f"{order.name} is to be built from {order.build.dockerfile}, and the cluster has no registry to pull it from",
             reason=Reason.BUILD_FAILED,
             fault=Fault.REPOSITORY,
-            remedy="Push it to a registry that the cluster can pull from and name it with `image:`, or use the docker engine.",
+            remedy="Set CONDUCTOR_REGISTRY_TYPE and what it needs; or push the image yourself and name it with `image:`.",
             subject=order.name,
         )
