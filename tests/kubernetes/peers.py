@@ -5,7 +5,7 @@
 | `CONDUCTOR_TEST_KANIKO_IMAGE` | Kaniko's executor, on the cluster's nodes |
 | `CONDUCTOR_TEST_REGISTRY` | `http://USER:PASSWORD@HOST:PORT`: a registry with a password, where everybody who has it may push everywhere |
 | `CONDUCTOR_TEST_TOKEN_REGISTRY` | the same of a registry with a token server; the user may do everything |
-| `CONDUCTOR_TEST_TOKEN_SERVER` | that server: `POST /robots {"name", "access": {"REPOSITORY": ["pull", "push"]}}`, `DELETE /robots/NAME` |
+| `CONDUCTOR_TEST_TOKEN_SERVER` | that server: `/robots`, of `{"name", "access": {"REPOSITORY": ["pull", "push"]}}` |
 | `CONDUCTOR_TEST_GIT` | `http://USER:TOKEN@HOST:PORT`: a git server that makes a repository with the first push to it |
 | `CONDUCTOR_TEST_DEBIAN_MIRROR` | `http://HOST/debian`, for builds that install packages; `http://HOST/debian-security` is beside it |
 
@@ -164,8 +164,10 @@ class Robots:
         answer = self._client.delete(f"/robots/{quote('robot$' + name)}")
         assert answer.status_code in {httpx2.codes.NO_CONTENT, httpx2.codes.NOT_FOUND}, answer.text
 
-    def names(self) -> Sequence[str]:
-        return sorted(self._client.get("/robots").raise_for_status().json())
+    def of(self, path: str) -> Sequence[str]:
+        """Return the user names of those that may do something below a path."""
+        known: dict[str, dict[str, Sequence[str]]] = self._client.get("/robots").raise_for_status().json()
+        return sorted(name for name, access in known.items() if any(one.startswith(path) for one in access))
 
     def close(self) -> None:
         self._client.close()

@@ -79,9 +79,10 @@ class Wide:
     async def pull_credentials(self) -> Credentials | None:
         return self._account
 
-    def left(self) -> Sequence[str]:
-        """Return the accounts that were made and still are there."""
-        return ()
+    def left(self, repository: str) -> Sequence[str]:
+        """Return the accounts that were made for builds of a repository, by whatever process, and are still there."""
+        del repository
+        return []
 
     def clean(self, repository: str) -> None:
         """Remove the images of a repository, and accounts that are left."""
@@ -101,11 +102,9 @@ class Narrow(Wide):
     def __init__(self, peer: RegistryPeer, robots: Robots) -> None:
         super().__init__(peer)
         self._robots = robots
-        self.granted: list[str] = []
 
     async def grant_push(self, repository: str, *, build: str, life: timedelta) -> PushGrant:
         del life
-        self.granted.append(build)
         name, password = self._robots.make(build, {f"{self.path(repository)}/*": ["pull", "push"]})
         return PushGrant(
             credentials=Credentials(server=self.peer.host, username=name, password=password), narrow=True
@@ -115,13 +114,13 @@ class Narrow(Wide):
         del repository
         self._robots.remove(build)
 
-    def left(self) -> Sequence[str]:
-        return [name for name in self._robots.names() if name.removeprefix("robot$") in self.granted]
+    def left(self, repository: str) -> Sequence[str]:
+        return self._robots.of(self.path(repository))
 
     def clean(self, repository: str) -> None:
         super().clean(repository)
-        for build in self.granted:
-            self._robots.remove(build)
+        for name in self.left(repository):
+            self._robots.remove(name.removeprefix("robot$"))
 
     async def aclose(self) -> None:
         self._robots.close()
@@ -197,7 +196,7 @@ class Workshop:
 
     def accounts(self) -> Sequence[str]:
         """Return the accounts that the registry has made for builds and still has."""
-        return self.registry.left()
+        return self.registry.left(self.repository)
 
     def clean(self) -> None:
         """Remove the namespaces, the images, and what is left of accounts."""
