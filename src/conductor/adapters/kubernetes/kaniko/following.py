@@ -147,10 +147,11 @@ class Following:
         )
         try:
             pod = await self._pour(pod, BUILD)
-            if pushes_apart(self.job) and _exit_code(pod, BUILD) == 0:
+            last = PUSH if pushes_apart(self.job) else BUILD
+            if last == PUSH and _exit_code(pod, BUILD) == 0:
                 self._output.last.clear()
                 pod = await self._pour(pod, PUSH)
-            return await self._over(pod)
+            return pod if _exit_code(pod, last) == 0 else await self._over(pod)
         finally:
             if feeding:
                 feeding.cancel()
