@@ -12,6 +12,7 @@ from conductor.adapters.fake.engine import FakeEngine
 from conductor.domain.budget import Budget
 from conductor.domain.lease import Lease, NamespaceStatus
 from conductor.domain.run import Run
+from conductor.domain.scan import Scan, ScanState
 from conductor.domain.states import Phase
 from conductor.domain.verdict import Fault, Reason, Verdict
 from conductor.errors import ConflictError, NotFoundError, UnreachableError, UsageError
@@ -19,9 +20,10 @@ from conductor.operations import stacks
 from conductor.operations.sweep import sweep, sweep_until_empty
 from conductor.ports.engine import Place
 from tests.scenarios.stage import BOUND_SECONDS, Stage
-from tests.scenarios.troubled import EngineThatLeaves, ScanningRegistry
+from tests.scenarios.troubled import EngineThatLeaves, PublishingBuilder, ScanningRegistry
 
 HOUR = timedelta(hours=1)
+CLEAN = Scan(state=ScanState.DONE)
 DAY = timedelta(days=1)
 TWO_STACKS = {"budget": Budget(namespaces=2)}
 
@@ -273,14 +275,19 @@ async def test_where_nothing_can_go_the_run_is_broken_by_the_platform_and_says_w
 async def test_old_images_of_a_repository_go_with_a_stack_of_it_and_a_registry_that_is_away_is_reported(
     tmp_path: Path, *, away: bool
 ):
-    registry = ScanningRegistry({}, old=["registry.test/shop/backend:old"], away=away)
+    registry = ScanningRegistry(
+        {"backend": CLEAN, "tests/tests": CLEAN}, old=["registry.test/shop/backend:old"], away=away
+    )
     budget = Budget(images=3)
-    async with Stage(tmp_path, registry=registry, budget=budget).launched() as stage:
+    stage = Stage(tmp_path, registry=registry, budget=budget, builder=PublishingBuilder)
+    async with stage.launched():
         run, _ = await stage.run(keep_for=HOUR)
+        kept, _ = await stage.run(keep_for=3 * HOUR)
         assert (await sweep(stage.world)).images == []
         stage.clock.advance(2 * HOUR)
         swept = await sweep(stage.world)
     assert swept.removed == [run.namespace]
     assert registry.pruned == [(run.repository, 3)]
+    assert registry.used == {image.digest for image in stage.report(kept).images}
     assert swept.images == ([] if away else ["registry.test/shop/backend:old"])
     assert list(swept.failed) == ([f"images of {run.repository}"] if away else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -148,8 +148,9 @@ class ScanningRegistry:
         self._old, self._away = old, away
         self.pruned: list[tuple[str, int]] = []
 
-    async def prune(self, repository: str, *, keep: int) -> Sequence[str]:
+    async def prune(self, repository: str, *, keep: int, used: Collection[str] = ()) -> Sequence[str]:
         self.pruned.append((repository, keep))
+        self.used = used
         if self._away:
             raise UnreachableError("the registry does not answer")
         return self._old

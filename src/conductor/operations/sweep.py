@@ -63,14 +63,27 @@ async def sweep_until_empty(world: World) -> None:
 
 
 async def _prune_images(world: World, repositories: Iterable[str], swept: Swept) -> None:
-    """Let go of the oldest test images of repositories whose stacks went."""
+    """Let go of the oldest test images of repositories whose stacks went. What stands keeps its own."""
+    used = await _images_in_use(world)
     for repository in sorted(repositories):
         if world.registry is None or world.budget.images is None:
             return
         try:
-            swept.images += await world.registry.prune(repository, keep=world.budget.images)
+            swept.images += await world.registry.prune(repository, keep=world.budget.images, used=used)
         except ConductorError as error:
             swept.failed[f"images of {repository}"] = error.message
+
+
+async def _images_in_use(world: World) -> frozenset[str]:
+    """Name the digests that stacks of our records run."""
+    found = [
+        await world.store.images(row.run.id, row.run.attempt)
+        for lease in await world.store.leases()
+        if (row := await world.store.find_run(lease.run))
+    ]
+    return frozenset(
+        image.published.rpartition("@")[2] for images in found for image in images if image.published
+    )
 
 
 def _is_over(world: World, info: NamespaceInfo) -> bool:
