@@ -337,7 +337,6 @@ def kaniko_builder(connection: Connection, registry: Wide, *, instance: str) -> 
     site = KanikoSite(
         namespace=f"conductor-test-builds-{instance}",
         image=kaniko_image(),
-        limits={"memory": "2Gi"},
         mirrors=(mirror.host,),
         insecure=tuple(sorted(hosts)),
         git=GitAccess(host=git.host, username=git.user, token=git.password),
