@@ -1,4 +1,4 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [cli] [compose] [kaniko] [kubernetes [--short]] [kubernetes_run] [shop]`."""
+"""All benchmarks, or those that are named: cli, compose, kaniko, kubernetes (`--short`), kubernetes_run, shop."""
 
 from __future__ import annotations
 
