@@ -55,3 +55,5 @@ def _limits(service: Service) -> Found:
 def _built(build: Build | None) -> Found:
     if build is not None and build.shm_bytes:
         yield "build.shm_size", "images are built there by a program that knows it not", _LEAVE_OUT
+    if build is not None and build.network == "none":
+        yield "build.network", "all builds there share one network policy", _LEAVE_OUT
