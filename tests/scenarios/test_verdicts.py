@@ -310,10 +310,11 @@ async def test_builds_still_under_way_are_cancelled_when_one_fails_and_nothing_i
 ):
     stage = Stage(tmp_path, fail="build/tests/tests:BuildFailed", builder=EndlessBuilder)
     async with stage.launched():
-        _, outcome = await stage.run()
+        run, outcome = await stage.run()
     async with stage.launched():
         assert await durable.orphans() == []
     assert (outcome.reason, outcome.subject) == (Reason.BUILD_FAILED, "tests/tests")
+    assert stage.builder.stopped == [run.id]
 
 
 async def test_a_file_that_is_wrong_ends_the_run_with_every_problem(tmp_path: Path):

@@ -58,3 +58,7 @@ class Builder(Protocol):
     async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Build it, handing each line of output on. Raises `RunError(reason=BuildFailed)` with the failing line and its Dockerfile line."""
         ...
+
+    async def stop(self, run: str) -> None:
+        """End the builds of a run that nobody waits for any more, whoever began them; returns once they are gone."""
+        ...

@@ -1,13 +1,15 @@
-"""finish-run: the last line of the run's log."""
+"""finish-run: nothing is at work for it any more, and the last line of its log is written."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from conductor.domain.event import Kind
 from conductor.domain.run import Run, Status
-from conductor.domain.verdict import Outcome
+from conductor.domain.verdict import Outcome, Verdict
 from conductor.durable import executor, step
+from conductor.errors import ConductorError
 from conductor.ports.world import the_world
 from conductor.steps.tell import tell
 
@@ -20,6 +22,12 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
     run is never without an attempt that can be resumed or stopped.
     """
     world = the_world()
+    if outcome.verdict not in (
+        Verdict.PASSED,
+        Verdict.FAILED,
+    ):  # otherwise every image was there before the tests began
+        with suppress(ConductorError):
+            await world.builder.stop(run.id)
     now = world.clock.now()
     await tell(
         run,

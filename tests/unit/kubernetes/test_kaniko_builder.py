@@ -410,3 +410,24 @@ def _job(order: BuildOrder) -> Manifest:
         token="lost",
     )
     return job(wanted, site=SITE, kaniko=KanikoSite())
+
+
+async def test_builds_of_a_run_that_nobody_waits_for_are_ended_and_those_of_others_go_on(
+    open_workshop: MakeWorkshop,
+):
+    async with open_workshop() as workshop:
+        builder, gate = workshop.builder(), asyncio.Event()
+        workshop.kaniko.scripts = [Script(until=gate), Script(until=gate)]
+        orders = [await workshop.order(builder, run=run) for run in ("shop-1", "shop-2")]
+        building = []
+        for order in orders:
+            workshop.kaniko.begun.clear()
+            building.append(asyncio.create_task(workshop.build(workshop.builder(), order)))
+            await asyncio.wait_for(workshop.kaniko.begun.wait(), PATIENCE_SECONDS)
+        building[0].cancel()
+        await asyncio.gather(building[0], return_exceptions=True)
+        await builder.stop("shop-1")
+        assert [one["metadata"]["name"] for one in await workshop.jobs()] == [job_name(orders[1])]
+        assert workshop.shelf.revoked == [job_name(orders[0])]
+        gate.set()
+        assert (await building[1]).digest == DIGEST

@@ -77,6 +77,9 @@ class DockerBuilder:
                 made = await self._build(order, on_line)
         return replace(made, name=order.name, seconds=time.monotonic() - began)
 
+    async def stop(self, run: str) -> None:
+        """Do nothing: the engine gives a build up when the connection of who ordered it closes."""
+
     async def _build(self, order: BuildOrder, on_line: OnLine) -> BuiltImage:
         build = order.build
         context = await asyncio.to_thread(read_context, Path(order.checkout), build)

@@ -50,6 +50,10 @@ class PublishingBuilder:
         """Build it on the engine, then push it."""
         return await self._published(order, await self._builder.build(order, on_line=on_line), on_line)
 
+    async def stop(self, run: str) -> None:
+        """End what the engine's builder has under way."""
+        await self._builder.stop(run)
+
     async def _published(
         self, order: BuildOrder, image: BuiltImage, on_line: OnLine | None = None
     ) -> BuiltImage:

@@ -26,6 +26,8 @@ class FakeBuilder:
         self._images: dict[str, BuiltImage] = {}
         self.builds: list[str] = []
         """The names that were really built, in order."""
+        self.stopped: list[str] = []
+        """The runs whose builds were ended."""
 
     async def content_key(self, checkout: str, build: Build) -> str:
         """Work it out from the files of the context, in full."""
@@ -61,6 +63,10 @@ class FakeBuilder:
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / order.key).touch()
         return _image(order.key)
+
+    async def stop(self, run: str) -> None:
+        """Remember that somebody asked."""
+        self.stopped.append(run)
 
 
 def _image(key: str) -> BuiltImage:

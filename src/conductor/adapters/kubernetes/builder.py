@@ -28,6 +28,9 @@ class NoBuilder:
         del order
         return None
 
+    async def stop(self, run: str) -> None:
+        """Do nothing: none was begun."""
+
     async def build(self, order: BuildOrder, *, on_line: OnLine) -> BuiltImage:
         """Raise `RunError`, always."""
         del on_line

@@ -26,12 +26,14 @@ from conductor.adapters.kubernetes.kaniko import grounds
 from conductor.adapters.kubernetes.kaniko.endings import Recipe, error_of, is_cut_off
 from conductor.adapters.kubernetes.kaniko.following import Ended, Following
 from conductor.adapters.kubernetes.kaniko.job import GRANT, REPOSITORY, TOLD, Order, job, job_name, owned
-from conductor.adapters.kubernetes.kaniko.place import namespace_of
+from conductor.adapters.kubernetes.kaniko.place import labels_of, namespace_of
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
+from conductor.adapters.kubernetes.manifests.kube_names import label_value
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.seeing.pod_status import holds
 from conductor.building.context import IGNORE_FILE, Context, content_key, inside, read_context
 from conductor.building.ignore import Ignore
+from conductor.domain.names import LABEL_RUN
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
@@ -87,6 +89,13 @@ class KanikoBuilder:
                 async with self._slots:
                     made = await self._build(order, on_line)
         return replace(made, name=order.name, seconds=time.monotonic() - began)
+
+    async def stop(self, run: str) -> None:
+        """Remove the Jobs of a run that have not ended, and take their grants back."""
+        client = await self._connection.client()
+        labels = {**labels_of(self._site), LABEL_RUN: label_value(run)}
+        found = (await client.list(JOB, namespace_of(self._site, self._kaniko), labels=labels)).items
+        await asyncio.gather(*(self._remove(client, one) for one in found if not _is_finished(one)))
 
     async def _build(self, order: BuildOrder, on_line: OnLine) -> BuiltImage:
         context = await asyncio.to_thread(read_context, Path(order.checkout), order.build)
