@@ -43,11 +43,11 @@ PROBE = (FOLDER / "probe.sh").read_text()
 LIMIT_SECONDS = 120
 BETWEEN_CHECKS = 0.2
 TOKEN = "of the environment"
-STOPPED = frozenset({"stops", "hooks", "stop-fails"})
+STOPPED = frozenset({"stops", "hooks", "stop-fails", "stop-missing"})
 """Stacks that are looked at when they have been stopped."""
-ATTACHED = frozenset({"hooks", "hook-fails", "optional-hook", "stop-fails"})
+ATTACHED = frozenset({"hooks", "hook-fails", "optional-hook", "stop-fails", "stop-missing"})
 """Stacks that `up` stays with: detached it runs commands after a start detached too, and Podman never tells how such a one ended."""
-INTERRUPTED = frozenset({"stop-fails"})
+INTERRUPTED = frozenset({"stop-fails", "stop-missing"})
 """Stacks that are stopped by interrupting `up`: `docker-compose stop` runs commands before a stop detached, see above."""
 PROFILES = {"surroundings": ("wanted",)}
 FILES = {"surroundings": ("compose.yaml", "second.yaml")}
