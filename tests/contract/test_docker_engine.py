@@ -261,7 +261,7 @@ async def test_mounts_are_there_with_their_modes(subject: DockerSubject):
     job = subject.does(
         "tests",
         "cat /conf/app.conf; echo; stat -c '%a %u %s' /run/s/token /tmp/t; cat /run/s/token; echo; touch /data/x && echo kept;"
-        " touch /conf/y || echo guarded; df -k /tmp | tail -1 | tr -s ' ' | cut -d' ' -f2; cat /tmp/t",
+        " touch /conf/y 2>/dev/null || echo guarded; df -k /tmp | tail -1 | tr -s ' ' | cut -d' ' -f2; cat /tmp/t",
         mounts=(
             BindMount(source="conf", target="/conf", read_only=True),
             VolumeMount(volume="data", target="/data"),
@@ -282,7 +282,6 @@ async def test_mounts_are_there_with_their_modes(subject: DockerSubject):
         "644 0 11",
         "a-t0ps3cret-b",
         "kept",
-        "touch: /conf/y: Read-only file system",
         "guarded",
         "1024",
         "over memory",
