@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor.bootstrap import load_settings, reading
+from conductor.building.context import key_of
 from conductor.domain.stack import Build
 from conductor.ports.builder import Builder, BuildOrder
 
@@ -64,7 +65,7 @@ async def _measure() -> None:
             )
             _show("one after the other", apart, sum(one.ended - one.began for one in apart))
             _show("side by side", together, max(one.ended for one in together) - together[0].began)
-            order = await _order(builder, Path(folder), "apart0")
+            order = await _order(Path(folder), "apart0")
             began = time.monotonic()
             found = await builder.find(order)
             print(f"unchanged: {'found' if found else 'NOT FOUND'} in {time.monotonic() - began:.2f} s")
@@ -81,16 +82,16 @@ async def _build(builder: Builder, folder: Path, name: str) -> Timed:
     checkout.mkdir()
     (checkout / "Dockerfile").write_text(f"FROM {BASE}\nCOPY it /it\nRUN wc -c /it\n")
     (checkout / "it").write_text(secrets.token_hex(1000))
-    order = await _order(builder, folder, name)
+    order = await _order(folder, name)
     timed = Timed()
     await builder.build(order, on_line=timed.on_line)
     timed.ended = time.monotonic()
     return timed
 
 
-async def _order(builder: Builder, folder: Path, name: str) -> BuildOrder:
+async def _order(folder: Path, name: str) -> BuildOrder:
     build, checkout = Build(), str(folder / name)
-    key = await builder.content_key(checkout, build)
+    key = key_of(Path(checkout), build)
     return BuildOrder(
         run=f"bench-{folder.name}",
         repository="bench/kaniko",

@@ -13,6 +13,7 @@ from tests.orders import an_order
 
 from conductor.adapters.docker.builder import DockerBuilder
 from conductor.adapters.docker.connection.client import Connection
+from conductor.building.context import key_of
 from conductor.domain.names import LABEL_KEY, LABEL_RUN
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
@@ -43,7 +44,7 @@ class Workshop:
         return await self.build_as_it_is(build or Build(dockerfile_inline=text))
 
     async def build_as_it_is(self, build: Build) -> BuiltImage:
-        key = await self.builder.content_key(str(self.checkout), build)
+        key = key_of(self.checkout, build)
 
         async def keep(line: str) -> None:
             self.lines.append(line)
@@ -161,7 +162,7 @@ async def test_a_build_that_is_given_up_leaves_the_engine_able_to_build(workshop
             started.set()
 
     build = Build(dockerfile_inline=f"FROM {workshop.image}\nRUN echo under way; sleep 20 # {uuid4().hex}\n")
-    key = await workshop.builder.content_key(str(workshop.checkout), build)
+    key = key_of(workshop.checkout, build)
     order = an_order(key, checkout=workshop.checkout, build=build)
     task = asyncio.create_task(workshop.builder.build(order, on_line=tell))
     async with asyncio.timeout(60):

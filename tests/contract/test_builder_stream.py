@@ -18,6 +18,7 @@ from tests.orders import an_order
 
 from conductor.adapters.docker.builder import DockerBuilder, reference
 from conductor.adapters.docker.connection.client import Connection
+from conductor.building.context import key_of
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.stack import Build
 from conductor.errors import RunError, UnreachableError
@@ -110,7 +111,7 @@ async def build(
     async def keep(line: str) -> None:
         kept.append(line)
 
-    key = await builder.content_key(str(checkout), wanted)
+    key = key_of(checkout, wanted)
     order = an_order(key, checkout=checkout, build=wanted, name="backend")
     return await builder.build(order, on_line=keep)
 
@@ -125,7 +126,7 @@ async def failure(engine: RecordedEngine, tmp_path: Path, checkout: Path) -> Run
 async def test_what_was_built_is_found_under_its_key_and_bears_it(tmp_path: Path, checkout: Path):
     engine = RecordedEngine(SUCCESS)
     async with engine.serving(tmp_path) as builder:
-        key = await builder.content_key(str(checkout), Build())
+        key = key_of(checkout, Build())
         assert await builder.find(an_order(key)) is None
         built = await build(builder, checkout)
         found = await builder.find(an_order(key))
@@ -153,7 +154,7 @@ async def test_the_engine_is_told_all_that_the_build_says(tmp_path: Path, checko
 async def test_an_image_that_says_another_key_is_not_taken_for_it(tmp_path: Path, checkout: Path):
     engine = RecordedEngine()
     async with engine.serving(tmp_path) as builder:
-        key = await builder.content_key(str(checkout), Build())
+        key = key_of(checkout, Build())
         engine.images[reference(key)] = {LABEL_KEY: "f" * 64}
         assert await builder.find(an_order(key)) is None
 
@@ -286,4 +287,4 @@ class Forgetful(dict[str, dict[str, str]]):
 async def test_no_engine_at_all_is_unreachable(tmp_path: Path, checkout: Path):
     builder = DockerBuilder(Connection(state_folder=tmp_path, url=f"unix://{tmp_path}/nobody.sock"))
     with pytest.raises(UnreachableError):
-        await builder.find(an_order(await builder.content_key(str(checkout), Build())))
+        await builder.find(an_order(key_of(checkout, Build())))

@@ -23,6 +23,7 @@ from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
 from conductor.adapters.kubernetes.kaniko.site import GitAccess, KanikoSite, Reach
 from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.building.context import key_of
 from conductor.domain.names import LABEL_RUN, slug
 from conductor.domain.report import BuiltImage
 from conductor.domain.stack import Build
@@ -158,7 +159,7 @@ class Workshop:
             name=name,
             build=build,
             checkout=str(self.checkout),
-            key=await self.builder.content_key(str(self.checkout), build),
+            key=key_of(self.checkout, build),
             remote=remote,
             labels={LABEL_RUN: "a-run"},
         )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from conductor.adapters.kubernetes.api.connection import Connection
+from conductor.building.context import key_of
 from conductor.domain.names import LABEL_RUN
 from conductor.domain.stack import Build
 from conductor.ports.builder import Builder, BuildOrder
@@ -25,7 +26,7 @@ async def order_of(builder: Builder, *, checkout: Path, repository: str, run: st
         name="app",
         build=Build(),
         checkout=str(checkout),
-        key=await builder.content_key(str(checkout), Build()),
+        key=key_of(checkout, Build()),
         labels={LABEL_RUN: run},
     )
 

@@ -12,6 +12,7 @@ from conductor.adapters.docker.builder import DockerBuilder
 from conductor.adapters.docker.connection.client import Connection
 from conductor.adapters.docker.publishing import PublishingBuilder
 from conductor.adapters.registries.plain import PlainRegistry
+from conductor.building.context import key_of
 from conductor.domain.stack import Build
 from conductor.errors import RefusedError
 from conductor.ports.builder import BuildOrder
@@ -39,9 +40,7 @@ class Shop:
 
     async def order(self, image: str) -> BuildOrder:
         build = Build(dockerfile_inline=f"FROM {image}\nLABEL session={uuid4().hex}\n")
-        return an_order(
-            await self.builder.content_key(str(self.checkout), build), checkout=self.checkout, build=build
-        )
+        return an_order(key_of(self.checkout, build), checkout=self.checkout, build=build)
 
     async def keep(self, line: str) -> None:
         self.lines.append(line)

@@ -11,6 +11,7 @@ from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite, Reach
 from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.building.context import key_of
 from conductor.domain.stack import Build
 from conductor.ports.builder import BuildOrder
 from tests.kubernetes.installed import Installed, installed
@@ -66,5 +67,5 @@ async def _order(builder: KanikoBuilder, checkout: Path) -> BuildOrder:
         name="app",
         build=build,
         checkout=str(checkout),
-        key=await builder.content_key(str(checkout), build),
+        key=key_of(checkout, build),
     )

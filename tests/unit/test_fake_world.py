@@ -15,7 +15,6 @@ from conductor.adapters.fake.forge import FakeForge, FakeRepository
 from conductor.adapters.fake.misfortunes import parse_misfortunes
 from conductor.adapters.fake.secrets import FakeSecrets
 from conductor.domain.run import Run, Source
-from conductor.domain.stack import Build
 from conductor.errors import NotFoundError, RunError
 
 HOUR = timedelta(hours=1)
@@ -54,16 +53,6 @@ async def test_a_sleeper_that_was_cancelled_holds_nobody_up():
     leaving.cancel()
     await asyncio.wait_for(clock.sleep(2 * HOUR), 10)
     assert clock.now() == START + 2 * HOUR
-
-
-async def test_unchanged_content_has_the_same_key_and_changed_content_another(tmp_path: Path):
-    builder = FakeBuilder()
-    (tmp_path / "Dockerfile").write_text("FROM scratch")
-    first = await builder.content_key(str(tmp_path), Build())
-    assert await builder.content_key(str(tmp_path), Build()) == first
-    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    assert await builder.content_key(str(tmp_path), Build()) != first
-    assert await builder.content_key(str(tmp_path), Build(target="x")) != first
 
 
 async def test_what_was_built_is_found_also_by_a_later_builder(tmp_path: Path):

@@ -75,6 +75,11 @@ def inside(checkout: Path, relative: str) -> Path:
     return resolved
 
 
+def key_of(checkout: Path, build: Build) -> str:
+    """Work out the key of what is in the checkout now."""
+    return content_key(read_context(checkout, build), build)
+
+
 def content_key(context: Context, build: Build) -> str:
     """Work out the key: 64 hex digits over everything that makes the image what it is."""
     digest = hashlib.sha256(b"conductor build 1\0")

@@ -34,7 +34,7 @@ class BuildOrder:
     checkout: str
     """Absolute path of the checkout on this machine."""
     key: str
-    """The content key: what was made under it is the image."""
+    """The content key (`building.context.key_of`): what was made under it is the image."""
     remote: Remote | None = None
     """None where the checkout is not what a commit says."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -46,10 +46,6 @@ class Builder(Protocol):
     Law: what is unchanged (context as `.dockerignore` leaves it, Dockerfile, args, target) is not built again: the content key is the
     image's name. Two builds of one key at the same time end in one image. A build that was begun is adopted by whoever orders it again.
     """
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Work out the key: hex digits, the same for the same content on any machine."""
-        ...
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Return the image made under the order's key, if it is still there. Its `name` is empty."""

@@ -13,6 +13,9 @@ from conductor.errors import ConductorError
 from conductor.ports.world import the_world
 from conductor.steps.tell import tell
 
+_TESTED = (Verdict.PASSED, Verdict.FAILED)
+"""Every image was there before the tests began."""
+
 
 @step("finish-run")
 async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
@@ -22,10 +25,7 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
     run is never without an attempt that can be resumed or stopped.
     """
     world = the_world()
-    if outcome.verdict not in (
-        Verdict.PASSED,
-        Verdict.FAILED,
-    ):  # otherwise every image was there before the tests began
+    if outcome.verdict not in _TESTED:
         with suppress(ConductorError):
             await world.builder.stop(run.id)
     now = world.clock.now()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from conductor.building.context import key_of
 from conductor.domain.blueprint import ImageBuild
 from conductor.domain.event import Kind
 from conductor.domain.names import LABEL_RUN, slug
@@ -56,14 +58,14 @@ async def _find_or_build(run: Run, image: ImageBuild) -> BuiltImage:
 
 
 async def _order(run: Run, image: ImageBuild) -> BuildOrder:
-    checkout = str(checkout_of(run))
+    checkout = checkout_of(run)
     return BuildOrder(
         run=run.id,
         repository=run.repository,
         name=image.name,
         build=image.build,
-        checkout=checkout,
-        key=await the_world().builder.content_key(checkout, image.build),
+        checkout=str(checkout),
+        key=await asyncio.to_thread(key_of, checkout, image.build),
         remote=_remote(run.source),
         labels={LABEL_RUN: run.id},
     )

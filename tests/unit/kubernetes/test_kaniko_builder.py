@@ -23,6 +23,7 @@ from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
 from conductor.adapters.kubernetes.kaniko.job import GRANT, Order, job, job_name
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
+from conductor.building.context import key_of
 from conductor.domain.stack import Build
 from conductor.errors import ConflictError, RunError
 from conductor.ports.builder import BuildOrder
@@ -147,7 +148,7 @@ class Workshop:
         return KanikoBuilder(self.connection, self.shelf, site=SITE, kaniko=KanikoSite(**settings))  # type: ignore[arg-type]
 
     async def order(self, builder: KanikoBuilder, **other: Any) -> BuildOrder:
-        key = await builder.content_key(str(self.checkout), Build())
+        key = key_of(self.checkout, Build())
         usual = {"run": "shop-1", "repository": "acme/shop", "name": "web", "key": key}
         return BuildOrder(build=Build(), checkout=str(self.checkout), **{**usual, **other})
 

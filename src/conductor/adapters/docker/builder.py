@@ -21,7 +21,7 @@ from typing import Any
 import aiodocker
 
 from conductor.adapters.docker.connection.client import Connection, is_disk_full, reaching
-from conductor.building.context import CHUNK, Context, archive, content_key, read_context
+from conductor.building.context import CHUNK, Context, archive, read_context
 from conductor.building.dockerfile import line_of
 from conductor.domain.names import LABEL_KEY
 from conductor.domain.report import BuiltImage
@@ -46,11 +46,6 @@ class DockerBuilder:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Work out the key of what is in the checkout now."""
-        context = await asyncio.to_thread(read_context, Path(checkout), build)
-        return await asyncio.to_thread(content_key, context, build)
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Ask the engine for the image of this key."""

@@ -15,7 +15,6 @@ from typing import Any
 from conductor.adapters.docker.builder import DockerBuilder
 from conductor.adapters.docker.connection.client import Connection, reaching
 from conductor.domain.report import BuiltImage
-from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import RunError
 from conductor.ports.builder import BuildOrder, OnLine
@@ -36,10 +35,6 @@ class PublishingBuilder:
         self._connection = connection
         self._registry = registry
         self._insecure = insecure
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Work it out as the engine's builder does."""
-        return await self._builder.content_key(checkout, build)
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Find it on the engine; where only the registry lacks it, it is pushed."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from conductor.adapters.fake.misfortunes import Fate, Misfortune, parse_misfortunes
 from conductor.domain.report import BuiltImage
-from conductor.domain.stack import Build
 from conductor.errors import RunError
 from conductor.ports.builder import BuildOrder, OnLine
 
@@ -28,16 +26,6 @@ class FakeBuilder:
         """The names that were really built, in order."""
         self.stopped: list[str] = []
         """The runs whose builds were ended."""
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Work it out from the files of the context, in full."""
-        digest = hashlib.sha256(repr(build).encode())
-        context = Path(checkout) / build.context
-        for path in sorted(context.rglob("*")) if context.is_dir() else ():
-            if path.is_file() and ".git" not in path.relative_to(context).parts:
-                digest.update(f"{path.relative_to(context)}\0".encode())
-                digest.update(path.read_bytes())
-        return digest.hexdigest()
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Return it if it was built."""

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
-
 from conductor.domain.report import BuiltImage
-from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import RunError
 from conductor.ports.builder import BuildOrder, OnLine
@@ -15,13 +10,6 @@ from conductor.ports.builder import BuildOrder, OnLine
 
 class NoBuilder:
     """Refuses every build: images come from a registry, or are on the nodes already."""
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Name what was asked for; without a build nobody looks at the context."""
-        del checkout
-        return hashlib.sha256(json.dumps(asdict(build), sort_keys=True, default=str).encode()).hexdigest()[
-            :32
-        ]
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Find none."""

@@ -31,11 +31,10 @@ from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.kube_names import label_value
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.seeing.pod_status import holds
-from conductor.building.context import IGNORE_FILE, Context, content_key, inside, read_context
+from conductor.building.context import IGNORE_FILE, Context, inside, read_context
 from conductor.building.ignore import Ignore
 from conductor.domain.names import LABEL_RUN
 from conductor.domain.report import BuiltImage
-from conductor.domain.stack import Build
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import ConductorError, NotFoundError, RunError
 from conductor.ports.builder import BuildOrder, OnLine
@@ -66,11 +65,6 @@ class KanikoBuilder:
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._preparing = asyncio.Lock()
         self._is_prepared = False
-
-    async def content_key(self, checkout: str, build: Build) -> str:
-        """Work out the key of what is in the checkout now."""
-        context = await asyncio.to_thread(read_context, Path(checkout), build)
-        return await asyncio.to_thread(content_key, context, build)
 
     async def find(self, order: BuildOrder) -> BuiltImage | None:
         """Ask the registry for the image of this key."""
