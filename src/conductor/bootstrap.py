@@ -15,16 +15,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from conductor.errors import ConductorError, ConflictError, StateError, UsageError
+from conductor.errors import ConductorError, ConflictError, StateError
 
 if TYPE_CHECKING:
-    from conductor.adapters.kubernetes.kaniko.site import GitAccess, KanikoSite
     from conductor.adapters.kubernetes.manifests.site import Addresses, Site
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
@@ -263,51 +260,9 @@ def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> t
     if images is None:
         return engine, NoBuilder()
     from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
+    from conductor.adapters.kubernetes.kaniko.configuring import configured
 
-    return engine, KanikoBuilder(connection, images, site=site, kaniko=_kaniko(settings))
-
-
-def _kaniko(settings: Settings) -> KanikoSite:
-    from conductor.adapters.kubernetes.kaniko.site import KanikoSite, read_pulls, read_reach
-
-    url = urlsplit(settings.registry_url)
-    is_plain = settings.registry_insecure and url.scheme == "http"
-    own = (url.netloc,) if url.netloc else ()
-    files = [file for file in (settings.registry_ca_file, settings.build_ca_file) if file]
-    return KanikoSite(
-        namespace=settings.build_namespace,
-        image=settings.kaniko_image,
-        limits=settings.build_limits,
-        requests=settings.build_requests,
-        time_limit=timedelta(minutes=settings.build_time_limit),
-        at_once=settings.builds_at_once,
-        mirrors=settings.build_mirrors,
-        registry_map=settings.build_registry_map,
-        insecure=(*settings.build_insecure, *(own if is_plain else ())),
-        unverified=own if settings.registry_insecure and not is_plain else (),
-        ca="\n".join(_text(file) for file in files),
-        git=_git_access(settings),
-        pulls=read_pulls(_text(settings.build_pulls_file)) if settings.build_pulls_file else {},
-        reaches=tuple(read_reach(word) for word in settings.build_egress),
-    )
-
-
-def _git_access(settings: Settings) -> GitAccess | None:
-    """Let the cluster fetch what needs no token, or has one of its own: Conductor's never goes where a Dockerfile can read it."""
-    from conductor.adapters.kubernetes.kaniko.site import GitAccess
-
-    if settings.build_git_token:
-        return GitAccess(host=settings.git_host, token=settings.build_git_token.get_secret_value())
-    return None if settings.git_token else GitAccess()
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{file} cannot be read: {error}", remedy="Correct the setting that names it."
-        ) from error
+    return engine, KanikoBuilder(connection, images, site=site, kaniko=configured(settings))
 
 
 async def serve_gate() -> None:
