@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from conductor.domain.trigger import Trigger
+
 
 class Cleanup(StrEnum):
     """What happens to the stack when the verdict is there."""
@@ -91,6 +93,8 @@ class Run:
     publish: tuple[str, ...] = ()
     """`SERVICE:PORT` or `SERVICE:PORT=HOSTPORT`: ports of services to open on 127.0.0.1."""
 
+    trigger: Trigger | None = None
+    """What set it off, where that was a server; None: a command at the desk."""
     rerun: Rerun | None = None
     """Set on an attempt that somebody asked for after the run had ended."""
 
