@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import glob
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from conductor.adapters.folder import tree
-from conductor.adapters.folder.git import Git, GitError, Token, scratch_git, scratch_prefix, trusted_by_user
+from conductor.adapters.folder.git import GitError, Token, scratch_prefix
 from conductor.adapters.folder.locations import Location, located
-from conductor.adapters.folder.problems import not_found, owned_by_another, translated
+from conductor.adapters.folder.opening import TIMEOUT, Opener
+from conductor.adapters.folder.problems import not_found, translated
 from conductor.adapters.folder.refs import FULL_ID, HEADS, SHORT_ID, TAGS, Refs, short
 from conductor.adapters.folder.repository import LARGEST_FILE_BYTES, Repository, find_repository
 from conductor.adapters.folder.tree import Limits
@@ -22,29 +22,21 @@ from conductor.domain.verdict import Fault, Reason
 from conductor.errors import NotFoundError, RunError
 from conductor.ports.forge import TrustedFile
 
-_TIMEOUT = timedelta(minutes=10)
-AT_ONCE = 32
-"""So many repositories are read or cloned at the same time; others wait their turn: each takes processes and memory."""
-
 
 class FolderForge:
     """The forge of one machine. `token` opens private repositories of its host, `timeout` bounds each call of git."""
 
     def __init__(
-        self, *, token: Token | None = None, timeout: timedelta = _TIMEOUT, limits: Limits | None = None
+        self, *, token: Token | None = None, timeout: timedelta = TIMEOUT, limits: Limits | None = None
     ) -> None:
-        self._token = token
-        self._timeout = timeout
+        self._opener = Opener(token=token, timeout=timeout)
         self._limits = limits or Limits()
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self._own: set[Path] = set()
-        """Folders with which git had no quarrel. Where one changes its owner later, git itself refuses it."""
 
     async def resolve(self, location: str, ref: str | None) -> Source:
         """Pin what was asked for. A folder without a ref is its working tree; an address without one is its default branch."""
         place = located(location)
         with translated(f"reading {place.text}", in_run=False):
-            async with self._git(place) as git:
+            async with self._opener.git(place) as git:
                 repository = await find_repository(git, place)
                 if repository is None:
                     return await _plain(place, ref)
@@ -58,7 +50,7 @@ class FolderForge:
         place = located(source.location)
         with translated(f"cloning {place.text}", in_run=True):
             await asyncio.to_thread(_start_over, destination)
-            async with self._git(place, beside=destination) as git:
+            async with self._opener.git(place, beside=destination) as git:
                 repository = await find_repository(git, place)
                 if source.ref is None and place.folder:
                     await self._copy(place.folder, repository, destination)
@@ -71,7 +63,7 @@ class FolderForge:
         """Read a file at the head of the default branch; for a folder without git, the folder's own file."""
         place = located(source.location)
         with translated(f"reading {path} of {place.text}", in_run=True):
-            async with self._git(place) as git:
+            async with self._opener.git(place) as git:
                 repository = await find_repository(git, place)
                 if repository is None:
                     return TrustedFile(branch="", text=_own_file(place, path))
@@ -89,7 +81,7 @@ class FolderForge:
         if source.commit is None:
             return []
         with translated(f"reading the messages of {place.text}", in_run=True):
-            async with self._git(place) as git:
+            async with self._opener.git(place) as git:
                 repository = await find_repository(git, place)
                 if repository is None:
                     return []
@@ -103,34 +95,9 @@ class FolderForge:
         if name is None:
             return False
         with translated(f"reading {place.text}", in_run=False):
-            async with self._git(place) as git:
+            async with self._opener.git(place) as git:
                 repository = await find_repository(git, place)
                 return repository is None or name in await repository.names()
-
-    @asynccontextmanager
-    async def _git(self, place: Location, *, beside: Path | None = None) -> AsyncIterator[Git]:
-        token = None if place.folder else self._token
-        trust = await self._is_trusted(place)
-        scratch = scratch_git(timeout=self._timeout, token=token, beside=beside, trust=trust)
-        async with self._room, scratch as git:
-            yield git
-
-    async def _is_trusted(self, place: Location) -> bool:
-        """Tell whether the user trusts a repository of another owner; raises `UsageError` where they have not said so."""
-        if place.folder is None or place.folder in self._own:
-            return False
-        async with scratch_git(timeout=self._timeout) as git:
-            try:
-                await git("rev-parse", "--git-dir", at=place.folder)
-            except GitError as error:
-                if "dubious ownership" not in error.said:
-                    return False
-                around = {"*", *map(str, (place.folder, *place.folder.parents))}
-                if around.isdisjoint(await trusted_by_user(git)):
-                    raise owned_by_another(place.text) from error
-                return True
-        self._own.add(place.folder)
-        return False
 
     async def _copy(self, folder: Path, repository: Repository | None, destination: Path) -> None:
         if repository is None:
