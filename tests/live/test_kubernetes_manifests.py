@@ -104,7 +104,11 @@ class Server:
         headers = {**self.headers, "Content-Type": kind}
         try:
             return self._ask(method, path, body, headers)
-        except http.client.RemoteDisconnected:  # nobody had asked for long
+        except (
+            http.client.RemoteDisconnected,
+            ssl.SSLEOFError,
+            ConnectionError,
+        ):  # nobody had asked for long
             self._connection.close()
             return self._ask(method, path, body, headers)
 
