@@ -15,7 +15,7 @@ _BRANCH = re.compile(r"(?:^|/)(?:(?:issue|gh)[-_/]?(\d{1,9})|(\d{1,9}))(?=$|[-_/
 def find_issue(*, tag_message: str = "", commit_message: str = "", branch: str = "") -> int | None:
     """Return the issue's number; None where nothing names one.
 
-    >>> find_issue(commit_message="Add a cart\\n\\nFixes #12"), find_issue(branch="feature/issue-7-cart")
+    >>> find_issue(commit_message="Add a cart. Fixes #12"), find_issue(branch="feature/issue-7-cart")
     (12, 7)
     >>> find_issue(tag_message="Issue: #3", commit_message="Fixes #12"), find_issue(branch="release-2026")
     (3, None)
