@@ -1,0 +1,57 @@
+"""The server: where it listens, what it runs for whom, and how much at a time."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from conductor.settings.kinds import Listen, Repositories, WebAddress
+
+
+class ServerSettings(BaseSettings):
+    """What matters to `conductor serve`."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:8000",
+        description="Where `conductor serve` listens, as `ADDRESS:PORT`; `0.0.0.0:8000` for every address of the machine. TLS is the "
+        "ingress's business.",
+    )
+    public_url: WebAddress = Field(
+        default="",
+        description="Where people and forges reach the server, such as `https://conductor.example.org`: links in reports begin with it.",
+    )
+    allow: Repositories = Field(
+        default=(),
+        description="Repositories whose deliveries start runs, as patterns with commas between them: `acme/shop,acme/web-*`. Without any "
+        "nothing is started by a delivery.",
+    )
+    max_runs: int = Field(
+        default=10, ge=1, description="How many runs are at work at the same time; others wait in the queue."
+    )
+    max_runs_per_repository: int = Field(
+        default=4, ge=1, description="How many runs of one repository are at work at the same time."
+    )
+    reconcile_seconds: int = Field(
+        default=300,
+        ge=10,
+        description="Seconds between two looks for deliveries that were lost and for trigger tags without a run.",
+    )
+    poll_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        description="Seconds between two looks at the trigger tags where no webhook can reach the server; not set: only to reconcile.",
+    )
+    drain_seconds: int = Field(
+        default=20,
+        ge=0,
+        description="How long a server that is told to stop answers what was asked already. Runs are not waited for: another replica, or "
+        "the next start, goes on with them.",
+    )
+    metrics_open: bool = Field(
+        default=False,
+        description="Whether `/metrics` answers without a token, as for a Prometheus in the cluster.",
+    )
+    folder_secret: SecretStr | None = Field(
+        default=None,
+        description="What hooks of bare repositories sign their deliveries with; without it none is taken.",
+    )
