@@ -1,0 +1,149 @@
+"""Worlds: `reading` is enough for whatever only looks or talks to the engine; `running` launches durable execution on top.
+
+Adapters and the workflow library are imported when they are chosen, so that what needs neither answers at once; so are settings and log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conductor.bootstrap.engines import engine_of, registry
+from conductor.errors import ConductorError, StateError
+
+if TYPE_CHECKING:
+    from conductor.ports.engine import Engine
+    from conductor.ports.world import World
+    from conductor.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class App:
+    """A process of Conductor: its settings, and the world that they chose."""
+
+    settings: Settings
+    world: World
+
+
+def load_settings(state: Path | None = None) -> Settings:
+    """Read `CONDUCTOR_*`; `state` overrides the state folder. Raises ConfigurationError naming every bad value."""
+    from conductor.settings import read_settings
+
+    return read_settings(state=state)
+
+
+@asynccontextmanager
+async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator[App]:
+    """Give a world without durable execution; the engine is reached when first asked, or `at_once`, beside all else."""
+    from conductor import telemetry
+    from conductor.adapters.evidence.folder import FolderEvidence
+    from conductor.adapters.folder.forge import FolderForge
+    from conductor.adapters.folder.git import Token
+    from conductor.adapters.secrets.embedded import EmbeddedSecrets
+    from conductor.adapters.system.clock import SystemClock
+
+    state = _make_folder(settings.state)
+    token = settings.git_token
+    forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
+    secrets = EmbeddedSecrets(carries=forge.carries)
+    async with AsyncExitStack() as opened:
+        images = await opened.enter_async_context(registry(settings))
+        engine, builder = engine_of(settings, secrets, images)
+        await opened.enter_async_context(_met(engine, at_once=at_once))
+        await asyncio.to_thread(_import, _FOR_READING)
+        from conductor.adapters.stores.sql import SqlStore
+        from conductor.domain.budget import Budget
+        from conductor.domain.scan import Severity
+        from conductor.ports.world import World, install
+
+        store = await SqlStore.open(state / "conductor.db")
+        telemetry.configure(level=settings.log, form=settings.log_format)
+        world = World(
+            engine=engine,
+            builder=builder,
+            forge=forge,
+            store=store,
+            evidence=FolderEvidence(state),
+            secrets=secrets,
+            clock=SystemClock(),
+            budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
+            registry=images,
+            scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
+        )
+        install(world)
+        try:
+            yield App(settings=settings, world=world)
+        finally:
+            install(None)
+            await store.aclose()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Give a world in which workflows run. On leaving, what is not ended stays as it is, for whoever resumes it."""
+    _allow_open_files()
+    async with reading(settings, at_once=True) as app:
+        await asyncio.to_thread(_import, _FOR_RUNNING)
+        from conductor import durable
+
+        await durable.launch(settings.state)
+        try:
+            yield app
+        finally:
+            await durable.shutdown()
+
+
+MOST_OPEN_FILES = 65_536
+
+
+def _allow_open_files() -> None:
+    """Allow this process as many open files as it may have: each log that is followed is one, and 1024 are soon too few."""
+    allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if possible == resource.RLIM_INFINITY else min(possible, MOST_OPEN_FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
+
+
+_FOR_READING = ("conductor.adapters.stores.sql",)
+_FOR_RUNNING = ("conductor.durable.room", "conductor.durable.workflows")
+
+
+def _import(names: Sequence[str]) -> None:
+    """Import what takes a while, in a thread of its own: meanwhile the engine is started and answers."""
+    for name in names:
+        import_module(name)
+
+
+@asynccontextmanager
+async def _met(engine: Engine, *, at_once: bool) -> AsyncIterator[None]:
+    """Have the engine started and asked about itself beside what is done inside; let go of it afterwards."""
+    meeting = asyncio.create_task(_meet(engine)) if at_once else None
+    try:
+        yield
+    finally:
+        if meeting:
+            meeting.cancel()
+            await asyncio.gather(meeting, return_exceptions=True)
+        await engine.aclose()
+
+
+async def _meet(engine: Engine) -> None:
+    with suppress(ConductorError):  # whoever needs it says what is wrong with it
+        await engine.namespaces()
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {folder} cannot be made: {error.strerror}",
+            remedy="Name another one with --state or CONDUCTOR_STATE.",
+        ) from error
+    return folder
