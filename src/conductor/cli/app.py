@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from conductor.cli.commands import convert, doctor, gate, repository, run, runs, stacks, sweep, version
+from conductor.cli.commands import (
+    convert,
+    deliver,
+    doctor,
+    gate,
+    hook,
+    repository,
+    run,
+    runs,
+    stacks,
+    sweep,
+    version,
+)
 from conductor.cli.session import Session
 
 EXIT_CODES = "Exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 broken, 4 unreachable, 130 interrupted or cancelled."
@@ -48,6 +60,8 @@ app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
 app.command("doctor")(doctor.doctor)
+app.command("deliver")(deliver.deliver)
+app.add_typer(hook.app, name="hook")
 app.command("version")(version.version)
 app.command("gate", hidden=True)(gate.gate)
 app.command("sweep", hidden=True)(sweep.sweep)
