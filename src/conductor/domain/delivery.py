@@ -80,6 +80,8 @@ class CommandGiven:
     is_pull_request: bool
     sender: str
     verb: Verb
+    failed_only: bool = False
+    """`rerun failed`: the failed tests alone, in the stack that was kept."""
     keep_for: timedelta | None = None
     comment: int = 0
 

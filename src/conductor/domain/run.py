@@ -114,6 +114,11 @@ class Run:
         return f"run/{self.id}/{self.attempt}"
 
     @property
+    def teardown_id(self) -> str:
+        """The durable name of the end of this attempt, where somebody stops it."""
+        return f"teardown/{self.id}/{self.attempt}"
+
+    @property
     def first_attempt(self) -> Run:
         """The attempt that started this one: to go on with it, or to stop it, is to do so with the run. A rerun started itself."""
         return self if self.rerun else replace(self, attempt=1)
