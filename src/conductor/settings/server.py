@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
@@ -50,6 +52,10 @@ class ServerSettings(BaseSettings):
     metrics_open: bool = Field(
         default=False,
         description="Whether `/metrics` answers without a token, as for a Prometheus in the cluster.",
+    )
+    repositories: Path | None = Field(
+        default=None,
+        description="Folder of bare repositories that the server takes tags from; each is called by its path in there, without `.git`.",
     )
     folder_secret: SecretStr | None = Field(
         default=None,
