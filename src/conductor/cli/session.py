@@ -37,7 +37,7 @@ def reading(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     from conductor import bootstrap
 
     async def inside() -> T:
-        async with bootstrap.reading(_settings(session_of(context))) as app:
+        async with bootstrap.reading(settings_of(context)) as app:
             return await work(app)
 
     return asyncio.run(inside())
@@ -50,7 +50,7 @@ def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     from conductor import bootstrap
 
     async def inside() -> T:
-        async with bootstrap.running(_settings(session_of(context))) as app:
+        async with bootstrap.running(settings_of(context)) as app:
             return await work(app)
 
     return asyncio.run(inside())
@@ -66,7 +66,7 @@ def looking(
     from conductor.settings import EngineKind
 
     async def inside() -> T:
-        settings = _settings(session_of(context))
+        settings = settings_of(context)
         if engine is not None:
             settings = settings.model_copy(update={"engine": EngineKind(engine)})
         async with bootstrap.looking(settings) as chosen:
@@ -75,11 +75,12 @@ def looking(
     return asyncio.run(inside())
 
 
-def _settings(session: Session) -> Settings:
+def settings_of(context: typer.Context) -> Settings:
     """Read the settings; who asks for more words gets Conductor's own log from `info` on."""
     from conductor import bootstrap
     from conductor.settings import LogLevel
 
+    session = session_of(context)
     settings = bootstrap.load_settings(session.state)
     if session.verbose and settings.log in (LogLevel.WARNING, LogLevel.ERROR):
         return settings.model_copy(update={"log": LogLevel.INFO})
