@@ -41,6 +41,6 @@ async def test_what_an_environment_starts_from_has_what_is_promised(
 
     image = workshop.pinned(made)
     missing = f"for one in {' '.join(PROMISED)}; do command -v $one >/dev/null || echo no $one; done"
-    script = f"id -u; {missing}; grep -rl {debian_mirror} /etc/apt"
+    script = f"id -u; {missing}; grep -rl {debian_mirror} /etc/apt || true"
     said = workshop.run_pod(image, ["bash", "-c", script], await workshop.registry.pull_credentials())
     assert said.split("\n") == ["1000", ""]
