@@ -429,7 +429,7 @@ def test_a_red_run_in_the_digest_for_programs():
             "attempt": 1,
             "repository": "acme/shop",
             "commit": "1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d",
-            "counts": {"passed": 1, "failed": 1, "errors": 0, "skipped": 0, "total": 2},
+            "counts": {"passed": 1, "failed": 1, "errors": 0, "skipped": 0, "quarantined": 0, "total": 2},
             "failures": [
                 {
                     "suite": "tests",
@@ -483,7 +483,7 @@ def test_the_json_of_a_red_run():
             "started_at": "2026-11-23T10:00:00Z",
             "ended_at": "2026-11-23T10:01:04Z",
             "seconds": 64.0,
-            "counts": {"passed": 1, "failed": 1, "errors": 0, "skipped": 0, "total": 2},
+            "counts": {"passed": 1, "failed": 1, "errors": 0, "skipped": 0, "quarantined": 0, "total": 2},
             "suites": [
                 {
                     "name": "tests",
@@ -495,7 +495,14 @@ def test_the_json_of_a_red_run():
                     "remedy": "",
                     "exit_code": 1,
                     "seconds": 22,
-                    "counts": {"passed": 1, "failed": 1, "errors": 0, "skipped": 0, "total": 2},
+                    "counts": {
+                        "passed": 1,
+                        "failed": 1,
+                        "errors": 0,
+                        "skipped": 0,
+                        "quarantined": 0,
+                        "total": 2,
+                    },
                     "cases": [
                         {
                             "name": "answers",
@@ -504,6 +511,7 @@ def test_the_json_of_a_red_run():
                             "line": None,
                             "status": "passed",
                             "flaky": False,
+                            "quarantined": False,
                             "seconds": 0.0,
                             "message": "",
                         },
@@ -514,6 +522,7 @@ def test_the_json_of_a_red_run():
                             "line": 12,
                             "status": "failed",
                             "flaky": False,
+                            "quarantined": False,
                             "seconds": 1.5,
                             "message": "expected 1 e-mail, got 0",
                         },
@@ -532,6 +541,7 @@ def test_the_json_of_a_red_run():
                     "line": 12,
                     "status": "failed",
                     "flaky": False,
+                    "quarantined": False,
                     "seconds": 1.5,
                     "message": "expected 1 e-mail, got 0",
                     "details": """\
@@ -556,6 +566,8 @@ AssertionError: expected 1 e-mail, got 0
             "notes": [],
             "partial": ["tests: reports/late.xml: is empty"],
             "lease": None,
+            "cost": None,
+            "since_green": None,
             "links": {},
         }
     )

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     """subject: the service; data: phase, health, reason, message, exit_code, restarts."""
     SUITE_STARTED = "suite.started"
     SUITE_ENDED = "suite.ended"
-    """data: verdict, passed, failed, errors, skipped, seconds."""
+    """data: verdict, passed, failed, errors, skipped, quarantined, seconds."""
     LEASE_CHANGED = "lease.changed"
     """data: status, expires_at."""
     NOTE = "note"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from conductor.domain.results import Case, CaseStatus
-from conductor.domain.run import Source
+from conductor.domain.run import Run, Source
 
 RED = (CaseStatus.FAILED, CaseStatus.ERROR)
 _WORST_FIRST = (CaseStatus.ERROR, CaseStatus.FAILED, CaseStatus.PASSED, CaseStatus.SKIPPED)
@@ -31,6 +31,7 @@ class TestName:
 class Tested:
     """A run whose tests were a fair test, as far as history is concerned."""
 
+    __test__ = False
     run: str
     attempt: int = 1
     code: str
@@ -38,6 +39,8 @@ class Tested:
     commit: str = ""
     branch: str = ""
     passed: bool = False
+    whole: bool = True
+    """Every test was asked for; not only those that had failed before."""
     at: datetime
     """When it was asked for: in that order runs are told."""
 
@@ -100,6 +103,31 @@ def name_of(suite: str, case: Case) -> TestName:
     return TestName(suite=suite, classname=case.classname, name=case.name)
 
 
+def as_tested(run: Run, *, passed: bool) -> Tested:
+    """Take from a run what history needs."""
+    return Tested(
+        run=run.id,
+        attempt=run.attempt,
+        code=code_of(run.source),
+        commit=run.source.commit or "",
+        branch=run.source.branch or "",
+        passed=passed,
+        whole=not (run.rerun and run.rerun.failed_only),
+        at=run.requested_at,
+    )
+
+
+def sighted(tested: Tested, suite: str, case: Case) -> Sighting:
+    """Take from a case what history needs."""
+    return Sighting(
+        test=name_of(suite, case),
+        tested=tested,
+        status=case.status,
+        flaky=case.flaky,
+        seconds=case.seconds,
+    )
+
+
 def code_of(source: Source) -> str:
     """Name the code: commit, and the tree where it has changes of its own; empty where it cannot be named.
 
@@ -139,8 +167,11 @@ def slowest(found: Iterable[Record]) -> list[Record]:
 
 
 def failing(found: Iterable[Record]) -> list[Record]:
-    """Pick the tests that were red when they last ran, the latest to become so first."""
-    red = [(one.first_red, one) for one in found if one.first_red]
+    """Pick the tests that were red when they last ran, the latest to become so first. What no later whole run had is gone, not red."""
+    known = list(found)
+    latest = max((one.last.at for one in known if one.last.whole), default=None)
+    there = [one for one in known if latest is None or one.last.at >= latest]
+    red = [(one.first_red, one) for one in there if one.first_red]
     return [one for _, one in sorted(red, key=lambda pair: (-pair[0].at.timestamp(), pair[1].test))]
 
 

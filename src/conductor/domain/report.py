@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from conductor.domain.cost import Cost
 from conductor.domain.event import StepRecord
+from conductor.domain.history import SinceGreen
 from conductor.domain.lease import Lease
 from conductor.domain.results import Case, SuiteResult
 from conductor.domain.run import Run
@@ -91,6 +93,10 @@ class Report:
     partial: tuple[str, ...] = ()
     """What of the evidence is missing, in words; empty when it is whole."""
     lease: Lease | None = None
+    cost: Cost | None = None
+    """None where it never came as far as having a place."""
+    since_green: SinceGreen | None = None
+    """None where it passed, or nothing was green before."""
     links: Mapping[str, str] = field(default_factory=dict)
     tail: tuple[LogLine, ...] = ()
     """For a broken run: the last lines of the service, build or job that it is about."""

@@ -34,6 +34,8 @@ class Case:
     output: str = ""
     flaky: bool = False
     """It passed, but not at the first try."""
+    quarantined: bool = False
+    """It failed, and is known to: it decides nothing."""
     ended_at: datetime | None = None
     """When it ended, as far as the report's own times tell; nothing may be decided by it."""
 
@@ -46,11 +48,13 @@ class Counts:
     failed: int = 0
     errors: int = 0
     skipped: int = 0
+    quarantined: int = 0
+    """Failed, and known to: among neither the failed nor the errors."""
 
     @property
     def total(self) -> int:
         """All cases."""
-        return self.passed + self.failed + self.errors + self.skipped
+        return self.passed + self.failed + self.errors + self.skipped + self.quarantined
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conductor.domain.budget import Budget
+from conductor.domain.cost import Tariff
 from conductor.domain.scan import Severity
 from conductor.ports.builder import Builder
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Engine
 from conductor.ports.evidence import Evidence
 from conductor.ports.forge import Forge
+from conductor.ports.history import History
 from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 from conductor.ports.store import Store
@@ -30,6 +32,9 @@ class World:
     budget: Budget = field(default_factory=Budget)
     registry: Registry | None = None
     """None where images stay in the engine."""
+    history: History | None = None
+    """None where nothing is remembered from one run to the next."""
+    tariff: Tariff = field(default_factory=Tariff)
     scan_gate: Severity | None = None
     """What a scan finds that is at least so bad lets no run pass."""
 

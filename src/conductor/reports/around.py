@@ -44,7 +44,7 @@ def failures(
     jobs: Mapping[str, str],
     limit: int = LINES_EACH,
 ) -> tuple[Failure, ...]:
-    """Pair each failed case with at most `limit` lines of the services. `jobs` maps a suite to the workload of its job."""
+    """Pair each failed case that counts with at most `limit` lines of the services. `jobs` maps a suite to the workload of its job."""
     ordered = sorted(lines, key=lambda line: line.at)
     own = set(jobs.values())
     services = _Timeline([line for line in ordered if line.workload not in own])
@@ -54,7 +54,7 @@ def failures(
     made: list[Failure] = []
     for suite in suites:
         for case in suite.cases:
-            if case.status in (CaseStatus.FAILED, CaseStatus.ERROR):
+            if case.status in (CaseStatus.FAILED, CaseStatus.ERROR) and not case.quarantined:
                 log = logs.get(suite.suite, _Timeline([]))
                 with_lines = len(made) < FAILURES_WITH_LINES
                 around = _around(case, log, services, limit) if with_lines else ()

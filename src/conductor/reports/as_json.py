@@ -9,7 +9,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from conductor.domain.cost import Cost
 from conductor.domain.event import StepRecord
+from conductor.domain.history import SinceGreen
 from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage, Failure, LogLine, Report, ServiceEnding
 from conductor.domain.results import Case, Counts, SuiteResult
@@ -50,6 +52,8 @@ def as_data(report: Report) -> Json:
         "notes": list(report.notes),
         "partial": list(report.partial),
         "lease": _lease(report.lease) if report.lease else None,
+        "cost": cost_data(report.cost) if report.cost else None,
+        "since_green": _since_green(report.since_green) if report.since_green else None,
         "links": dict(report.links),
     }
 
@@ -91,6 +95,7 @@ def counts_data(counts: Counts) -> Json:
         "failed": counts.failed,
         "errors": counts.errors,
         "skipped": counts.skipped,
+        "quarantined": counts.quarantined,
         "total": counts.total,
     }
 
@@ -122,6 +127,7 @@ def _case(case: Case) -> Json:
         "line": case.line,
         "status": case.status.value,
         "flaky": case.flaky,
+        "quarantined": case.quarantined,
         "seconds": case.seconds,
         "message": case.message,
     }
@@ -201,6 +207,31 @@ def _lease(lease: Lease) -> Json:
         "status": lease.status.value,
         "created_at": _time(lease.created_at),
         "expires_at": _time(lease.expires_at),
+    }
+
+
+def cost_data(cost: Cost) -> Json:
+    """Give amounts and price."""
+    return {
+        "cpu_hours": cost.cpu_hours,
+        "gib_hours": cost.gib_hours,
+        "seconds": cost.seconds,
+        "price": cost.price,
+        "currency": cost.currency,
+    }
+
+
+def _since_green(since: SinceGreen) -> Json:
+    return {
+        "run": since.run,
+        "commit": since.commit,
+        "branch": since.branch,
+        "at": _time(since.at),
+        "commits": since.commits,
+        "newly_failing": [
+            {"suite": test.suite, "classname": test.classname, "name": test.name}
+            for test in since.newly_failing
+        ],
     }
 
 

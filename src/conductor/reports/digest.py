@@ -27,6 +27,7 @@ from conductor.reports.words import (
     in_words,
     place,
     plural,
+    since_green_in_words,
     total,
     whose,
 )
@@ -110,6 +111,11 @@ def _grouped(failures: Sequence[Failure]) -> tuple[_Group, ...]:
     return tuple(sorted(groups, key=lambda group: -len(group.failures)) if many else groups)
 
 
+def _notes(report: Report) -> tuple[str, ...]:
+    changed = (since_green_in_words(report.since_green),) if report.since_green else ()
+    return (*changed, *report.notes)
+
+
 def _verdict(report: Report) -> str:
     return f"{report.outcome.verdict}" + (f" ({report.outcome.reason})" if report.outcome.reason else "")
 
@@ -122,7 +128,7 @@ def _markdown(report: Report, groups: Sequence[_Group], level: _Level) -> str:
         _services(report, level),
         _list("Images with vulnerabilities", _vulnerable(report), level),
         _list("Missing from the evidence", report.partial, level),
-        _list("Notes", report.notes, level),
+        _list("Notes", _notes(report), level),
         _look(report.links, level),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -253,7 +259,7 @@ def _data(report: Report, groups: Sequence[_Group], level: _Level) -> dict[str, 
         "vulnerable": [cut(text, level.line) for text in _vulnerable(report)[: level.notes]],
         "tail": _log(report.tail[len(report.tail) - min(len(report.tail), level.tail) :], level.tail, level),
         "partial": [cut(text, level.line) for text in report.partial[: level.notes]],
-        "notes": [cut(text, level.line) for text in report.notes[: level.notes]],
+        "notes": [cut(text, level.line) for text in _notes(report)[: level.notes]],
         "links": dict(links[: level.notes]),
     }
 

@@ -18,6 +18,7 @@ from conductor.reports.readable import cut, cut_middle
 from conductor.reports.stages import stages
 from conductor.reports.terminal import kept
 from conductor.reports.words import (
+    cost_in_words,
     duration,
     finding_in_words,
     full_name,
@@ -27,6 +28,7 @@ from conductor.reports.words import (
     in_words,
     place,
     plural,
+    since_green_in_words,
     total,
     whose,
     why,
@@ -158,12 +160,16 @@ def _notes(report: Report, level: _Level) -> Iterator[str]:
         for case in suite.cases
         if case.flaky
     )
-    yield from _rows([f"- {prose(cut(text, 500))}" for text in (*report.notes, *missing, *flaky)], level)
+    changed = [since_green_in_words(report.since_green)] if report.since_green else []
+    texts = (*changed, *report.notes, *missing, *flaky)
+    yield from _rows([f"- {prose(cut(text, 500))}" for text in texts], level)
 
 
 def _look(report: Report) -> Iterator[str]:
     if report.lease:
         yield f"- The stack is {prose(kept(report.lease))}"
+    if report.cost:
+        yield f"- {prose(cost_in_words(report.cost))}"
     yield from (
         f"- {link(cut(name, 100), cut(target, 1000))}" for name, target in list(report.links.items())[:20]
     )

@@ -12,6 +12,7 @@ from conductor.reports.presentable import presentable
 from conductor.reports.readable import cut, cut_middle, on_one_line
 from conductor.reports.stages import stages
 from conductor.reports.words import (
+    cost_in_words,
     duration,
     finding_in_words,
     full_name,
@@ -21,6 +22,7 @@ from conductor.reports.words import (
     in_words,
     place,
     plural,
+    since_green_in_words,
     total,
     whose,
     why,
@@ -46,6 +48,7 @@ def to_text(report: Report) -> str:
         _list("Vulnerabilities", _findings(report)),
         _table("Services", [(s.name, how_it_stood(s)) for s in report.services]),
         _tests(report),
+        _list("Changed", [since_green_in_words(report.since_green)] if report.since_green else []),
         _list("Notes", report.notes),
         _list("Missing from the evidence", report.partial),
         _stack(report),
@@ -145,6 +148,8 @@ def _stack(report: Report) -> Iterator[str]:
     rows = [(name, link) for name, link in report.links.items()]
     if report.lease:
         rows.insert(0, ("lease", kept(report.lease)))
+    if report.cost:
+        rows.insert(0, ("cost", cost_in_words(report.cost)))
     yield from _table("To look at", rows)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from conductor.domain.cost import Cost
+from conductor.domain.history import SinceGreen
 from conductor.domain.report import BuiltImage, ServiceEnding
 from conductor.domain.results import Case, Counts
 from conductor.domain.scan import Finding, ScanState, Severity
@@ -12,6 +14,7 @@ from conductor.domain.verdict import Fault, Outcome
 MINUTE = 60
 HOUR = 3600
 DAY = 24 * HOUR
+NEW_SHOWN = 5
 
 
 def duration(seconds: float) -> str:
@@ -54,6 +57,7 @@ def in_words(counts: Counts) -> str:
         (counts.errors, "with errors"),
         (counts.passed, "passed"),
         (counts.skipped, "skipped"),
+        (counts.quarantined, "failed in quarantine"),
     )
     return ", ".join(f"{number} {word}" for number, word in parts if number) or "no tests"
 
@@ -66,6 +70,7 @@ def total(counts: Iterable[Counts]) -> Counts:
         failed=sum(one.failed for one in every),
         errors=sum(one.errors for one in every),
         skipped=sum(one.skipped for one in every),
+        quarantined=sum(one.quarantined for one in every),
     )
 
 
@@ -82,6 +87,43 @@ def whose(fault: Fault | None) -> str:
         Fault.PLATFORM: "the platform, not the repository",
         None: "",
     }[fault]
+
+
+def cost_in_words(cost: Cost) -> str:
+    """Say what it comes to: amounts, and the price where there is one.
+
+    >>> cost_in_words(Cost(cpu_hours=0.52, gib_hours=1.2, price=0.031, currency="EUR"))
+    '0.52 cpu h, 1.2 GiB h reserved (0.031 EUR)'
+    """
+    price = f" ({_amount(cost.price)} {cost.currency}".rstrip() + ")" if cost.price is not None else ""
+    return f"{_amount(cost.cpu_hours)} cpu h, {_amount(cost.gib_hours)} GiB h reserved{price}"
+
+
+def _amount(number: float) -> str:
+    """Write it with two figures at least, and never as a power."""
+    if number >= 10:  # noqa: PLR2004
+        return f"{number:.0f}"
+    return f"{number:.2g}" if number >= 0.001 else f"{number:.4f}".rstrip("0").rstrip(".")  # noqa: PLR2004
+
+
+def since_green_in_words(since: SinceGreen) -> str:
+    """Say what changed since the last green run.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    >>> since_green_in_words(SinceGreen(run="shop-1", branch="main", at=at, commits="aaaaaaaaaaaaaa..bbbbbbbbbbbbbb"))
+    'last green on main: shop-1, 2026-11-23 12:00; since then aaaaaaaaaaaa..bbbbbbbbbbbb, no test that passed then fails now'
+    """
+    old, _, new = since.commits.partition("..")
+    commits = f"{old[:12]}..{new[:12]}" if since.commits else "no other commit"
+    named = [
+        f"{test.classname} > {test.name}" if test.classname else test.name for test in since.newly_failing
+    ]
+    shown = f": {', '.join(named[:NEW_SHOWN])}{', …' if len(named) > NEW_SHOWN else ''}"
+    fails = f"{len(named)} newly failing{shown}" if named else "no test that passed then fails now"
+    return (
+        f"last green on {since.branch}: {since.run}, {since.at:%Y-%m-%d %H:%M}; since then {commits}, {fails}"
+    )
 
 
 def full_name(case: Case) -> str:

@@ -22,6 +22,7 @@ from conductor.ports.engine import PARTIAL_ENTRY
 from conductor.ports.world import the_world
 from conductor.reports.judge import judge_suite
 from conductor.reports.junit import read_junit
+from conductor.reports.quarantine import excuse, failed_cases, in_quarantine
 from conductor.steps.place import place_of, secrets_at_hand
 from conductor.steps.tell import tell
 
@@ -59,8 +60,21 @@ async def keep_results(
         problems=problems,
         partial=result.partial or bool(found.missing),
     )
+    result = await _excused(run, result)
     await put_on_record(run, result)
     return result
+
+
+async def _excused(run: Run, result: SuiteResult) -> SuiteResult:
+    """Take out of the verdict what is in quarantine now, and tell it. The record of the step says what was decided."""
+    world = the_world()
+    if world.history is None or not failed_cases(result):
+        return result
+    listed = await world.history.quarantined(run.repository)
+    excused = excuse(result, listed, now=world.clock.now())
+    for number, text in enumerate(in_quarantine(excused, listed)):
+        await tell(run, Kind.NOTE, key=f"quarantine/{number}", subject=result.suite, text=text)
+    return excused
 
 
 async def put_on_record(run: Run, result: SuiteResult) -> None:
@@ -77,6 +91,7 @@ async def put_on_record(run: Run, result: SuiteResult) -> None:
         failed=counts.failed,
         errors=counts.errors,
         skipped=counts.skipped,
+        quarantined=counts.quarantined,
         seconds=result.seconds,
     )
 

@@ -21,8 +21,10 @@ from conductor.reports.around import failures
 from conductor.reports.as_json import to_json
 from conductor.reports.digest import to_digest
 from conductor.reports.markdown import to_markdown
+from conductor.steps.costs import cost_of
 from conductor.steps.make_image import log_of
 from conductor.steps.place import find_blueprint, place_of
+from conductor.steps.since_green import since_green
 
 _TAIL_LINES = 30
 _MOST_LINES = 200_000
@@ -52,6 +54,8 @@ async def write_report(run: Run, outcome: Outcome, captured: Captured, lease: Le
         notes=tuple(str(event.data["text"]) for event in events if event.kind is Kind.NOTE),
         partial=(*captured.partial, *_partial(suites)),
         lease=lease,
+        cost=await cost_of(run, suites, until=now),
+        since_green=await since_green(run, outcome),
         links=_links(run, lease) | await _published(run, lease),
         tail=await _tail(run, outcome, blueprint),
     )
