@@ -19,6 +19,7 @@ lacking_for_tests() {
     has busybox || echo busybox-static
     has docker-registry || echo docker-registry
     has openssl || echo openssl
+    has initdb || has_file /usr/lib/postgresql/*/bin/initdb || echo postgresql
 }
 
 # Prints the Debian packages that Podman lacks here: a runtime that works on hybrid cgroups, networks, names, init.
@@ -53,7 +54,7 @@ log=$(mktemp)
 policy=/usr/sbin/policy-rc.d made=
 trap 'rm -f "$log" $made' EXIT
 case $packages in
-*docker-registry*) # tests run processes of it; as a service it starts neither now nor with the machine
+*docker-registry* | *postgresql*) # tests run processes of them; as services they start neither now nor with the machine
     if [ ! -e $policy ]; then
         made=$policy
         printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
@@ -66,3 +67,4 @@ if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y
     exit 4
 fi
 case $packages in *docker-registry*) update-rc.d docker-registry disable >/dev/null 2>&1 || : ;; esac
+case $packages in *postgresql*) update-rc.d postgresql disable >/dev/null 2>&1 || : ;; esac

@@ -5,8 +5,9 @@ import os
 from hypothesis import settings
 
 from tests.engines import busybox, engine_state
+from tests.postgres import postgres, postgres_server
 
-__all__ = ["busybox", "engine_state"]
+__all__ = ["busybox", "engine_state", "postgres", "postgres_server"]
 
 settings.register_profile("steady", derandomize=True)
 settings.register_profile("searching", derandomize=False)

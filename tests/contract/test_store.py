@@ -1,7 +1,6 @@
-"""The store's contract, over a real SQLite file. Set CONDUCTOR_TEST_POSTGRES to a URL to run it there too."""
+"""The store's contract, over a real SQLite file and a real Postgres."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,7 +20,6 @@ from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
 from conductor.errors import UsageError
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
-POSTGRES = os.environ.get("CONDUCTOR_TEST_POSTGRES", "")
 PASSED = Outcome(verdict=Verdict.PASSED)
 RED = Outcome(
     verdict=Verdict.FAILED,
@@ -32,9 +30,11 @@ RED = Outcome(
 )
 
 
-@pytest.fixture(params=["sqlite", *(["postgres"] if POSTGRES else [])])
+@pytest.fixture(params=["sqlite", "postgres"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    return tmp_path / "state" / "conductor.db" if request.param == "sqlite" else POSTGRES
+    if request.param == "sqlite":
+        return tmp_path / "state" / "conductor.db"
+    return str(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

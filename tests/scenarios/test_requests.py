@@ -80,7 +80,7 @@ async def test_a_run_that_was_resumed_belongs_to_who_resumed_it(tmp_path: Path):
         await asyncio.wait_for(stage.store.reached.wait(), BOUND_SECONDS)
         row = stage.store.runs[run.id, 1]
         assert row.executor == durable.executor()
-        assert not start_run.is_interrupted(row)
+        assert not await start_run.is_interrupted(row)
         assert (await stage.request()).id != run.id
 
 

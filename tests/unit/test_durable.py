@@ -29,6 +29,7 @@ from conductor.errors import (
     RunError,
     StateError,
     UnreachableError,
+    UsageError,
 )
 from conductor.ports import world as ports_world
 
@@ -457,10 +458,16 @@ async def test_there_is_no_status_of_what_does_not_exist(launched: Stage):
     assert await durable.status_of("run/none/1") is None
 
 
-async def test_a_database_elsewhere_is_refused_with_what_to_do(stage: Stage):
-    with pytest.raises(RefusedError) as caught:
-        await durable.launch("postgresql://db/conductor")
-    assert caught.value.remedy
+async def test_a_database_of_another_kind_is_refused_with_what_to_do(stage: Stage, tmp_path: Path):
+    with pytest.raises(UsageError) as caught:
+        await durable.launch(tmp_path, database="mysql://db/conductor")
+    assert "postgresql://" in caught.value.remedy
+
+
+async def test_a_database_that_does_not_answer_is_told_without_its_password(stage: Stage, tmp_path: Path):
+    with pytest.raises(UnreachableError) as caught:
+        await durable.launch(tmp_path, database="postgresql://ada:hunter2@127.0.0.1:1/conductor")
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_a_damaged_database_is_told_as_such(stage: Stage, tmp_path: Path):

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conductor.bootstrap.attesting import attester
 from conductor.bootstrap.engines import engine_of, registry
 from conductor.errors import ConductorError, StateError
 
@@ -55,6 +56,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     async with AsyncExitStack() as opened:
         images = await opened.enter_async_context(registry(settings))
         engine, builder = engine_of(settings, secrets, images)
+        attesting = attester(settings, opened)
         await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
         from conductor.adapters.stores.sql import SqlStore
@@ -62,7 +64,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         from conductor.domain.scan import Severity
         from conductor.ports.world import World, install
 
-        store = await SqlStore.open(state / "conductor.db")
+        store = await SqlStore.open(settings.database_url or state / "conductor.db")
         telemetry.configure(level=settings.log, form=settings.log_format)
         world = World(
             engine=engine,
@@ -74,6 +76,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
             registry=images,
+            attester=attesting,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)
@@ -92,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await asyncio.to_thread(_import, _FOR_RUNNING)
         from conductor import durable
 
-        await durable.launch(settings.state)
+        await durable.launch(settings.state, database=settings.database_url)
         try:
             yield app
         finally:

@@ -29,7 +29,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conductor.durable.room import executor, is_alive, launch, shutdown
+    from conductor.durable.room import executor, is_alive, launch, shutdown, until_lost
     from conductor.durable.standing import Standing, status_of
     from conductor.durable.steps import step
     from conductor.durable.takeover import cancel, orphans, resume
@@ -51,11 +51,12 @@ __all__ = [
     "start",
     "status_of",
     "step",
+    "until_lost",
     "workflow",
 ]
 
 _ROOMS = {
-    **dict.fromkeys(("executor", "is_alive", "launch", "shutdown"), "room"),
+    **dict.fromkeys(("executor", "is_alive", "launch", "shutdown", "until_lost"), "room"),
     **dict.fromkeys(("Standing", "status_of"), "standing"),
     **dict.fromkeys(("step",), "steps"),
     **dict.fromkeys(("cancel", "orphans", "resume"), "takeover"),

@@ -1,139 +1,81 @@
-"""Who is at work on a state folder, and whose process is dead.
+"""Who is at work, and whose process is dead: the sign of life behind every takeover.
 
-Law: every process has an id that no other ever had, and holds a lock on `executors/<id>.lock` for as long as it lives; the system
-takes the lock away when the process dies, however it dies. A lock that is free, or gone, is the only sign that its owner is dead.
+Law: every process has an id that no other ever had. Whoever is not among the living is dead for good: what it left may be taken over by
+one other process, and it never goes on as if it still owned it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import json
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from conductor.domain.names import ALPHABET, slug
-from conductor.errors import ConflictError, StateError
-
-_TRIES = 25
-_BETWEEN_TRIES_SECONDS = 0.02
-"""A look at a lock holds it for an instant: who takes over tries again for half a second."""
+from conductor.errors import ConflictError
 
 
-class Executors:
-    """The processes of one state folder, by their locks."""
+class Executors(Protocol):
+    """The processes that share one database of workflows: file locks on SQLite (`locks`), heartbeats on Postgres (`heartbeats`)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "executors"
-        self._state = folder
-        self._held: int | None = None
-        self.own = ""
+    own: str
+    """The id of this process; empty until it entered."""
 
     def enter(self, name: str | None = None) -> str:
         """Become one of them under a fresh id, which begins with `name` or the machine's."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            while self._held is None:
-                suffix = "".join(secrets.choice(ALPHABET) for _ in range(6))
-                self.own = f"{slug(name or socket.gethostname())}-{os.getpid()}-{suffix}"
-                self._held = self._try(self.own, fcntl.LOCK_EX, create=True)
-            os.write(self._held, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-        except OSError as error:
-            raise _unusable(self._folder, error) from error
-        return self.own
+        ...
 
     def leave(self) -> None:
-        """Let go of the lock; what is not ended may be taken over from now on."""
-        if self._held is not None:
-            with suppress(FileNotFoundError):
-                self._path(self.own).unlink()
-            os.close(self._held)
-            self._held = None
+        """Be one no more; what is not ended may be taken over from now on. Looking at the others is still possible."""
+        ...
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Keep other processes out while the database is made or changed."""
-        self._state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._state / "launch.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        ...
 
-    def is_alive(self, executor: str) -> bool:
-        """Tell whether the process of that id still runs."""
-        descriptor = self._try(executor, fcntl.LOCK_SH, create=False)
-        if descriptor is None:
-            return self._path(executor).exists()
-        os.close(descriptor)
-        return False
+    def is_lost(self) -> bool:
+        """Tell whether this process may have been declared dead: it must not go on with what it ran. Never blocks."""
+        ...
 
-    def describe(self, executor: str) -> str:
+    async def living(self, ids: Collection[str]) -> frozenset[str]:
+        """Return which of them still run."""
+        ...
+
+    async def describe(self, executor: str) -> str:
         """Say who that is, for people."""
-        try:
-            told = json.loads(self._path(executor).read_text())
-        except (OSError, ValueError):
-            return f"executor {executor}"
-        return f"process {told.get('pid')} on {told.get('host')}"
+        ...
 
-    @asynccontextmanager
-    async def takeover(self, executor: str) -> AsyncIterator[None]:
-        """Hold a dead process's lock, so that only one takes its work. `ConflictError` where it lives, or another is at it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for _ in range(_TRIES):
-            descriptor = self._try(executor, fcntl.LOCK_EX, create=True)
-            if descriptor is not None:
-                break
-            await asyncio.sleep(_BETWEEN_TRIES_SECONDS)
-        else:
-            raise ConflictError(
-                f"{self.describe(executor)} is at work on it",
-                remedy="Wait for it, or stop it: `conductor runs cancel`.",
-            )
-        try:
-            yield
-        finally:
-            with suppress(FileNotFoundError):
-                self._path(executor).unlink()
-            os.close(descriptor)
+    def takeover(self, executor: str) -> AbstractAsyncContextManager[None]:
+        """Keep everybody else from a dead process's work. `ConflictError` where it lives, or another is at it."""
+        ...
 
-    def sweep(self) -> None:
-        """Remove the locks of dead processes."""
-        for path in self._folder.glob("*.lock"):
-            descriptor = self._try(path.stem, fcntl.LOCK_EX, create=False)
-            if descriptor is not None:
-                with suppress(FileNotFoundError):
-                    path.unlink()
-                os.close(descriptor)
-
-    def _try(self, executor: str, how: int, *, create: bool) -> int | None:
-        """Lock without waiting; None where that is taken, or nothing there. A file that was removed meanwhile is no lock."""
-        try:
-            descriptor = os.open(self._path(executor), os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unusable(self._folder, error) from error
-        try:
-            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino == self._path(executor).stat().st_ino:
-                return descriptor
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        os.close(descriptor)
-        return None
-
-    def _path(self, executor: str) -> Path:
-        return self._folder / f"{executor}.lock"
+    async def sweep(self) -> None:
+        """Forget the dead; of whom something is left must not be asked for afterwards."""
+        ...
 
 
-def _unusable(folder: Path, error: OSError) -> StateError:
-    return StateError(
-        f"using the state folder {folder}: {error.strerror}",
-        remedy="Make it writable, free disk space, or name another one (CONDUCTOR_STATE).",
+def executors_of(state: Path, database: str | None = None) -> Executors:
+    """Return those of a state folder, or of a Postgres database, of which this process is none yet."""
+    if database:
+        from conductor.durable.heartbeats import Heartbeats  # noqa: PLC0415 -- brings SQL with it
+
+        return Heartbeats(database)
+    from conductor.durable.locks import Locks  # noqa: PLC0415 -- it knows this module
+
+    return Locks(state)
+
+
+def fresh_id(name: str | None) -> str:
+    """Make an id that no process ever had."""
+    suffix = "".join(secrets.choice(ALPHABET) for _ in range(6))
+    return f"{slug(name or socket.gethostname())}-{os.getpid()}-{suffix}"
+
+
+def at_work(who: str) -> ConflictError:
+    """Make the error of work that a living process has."""
+    return ConflictError(
+        f"{who} is at work on it", remedy="Wait for it, or stop it: `conductor runs cancel`."
     )

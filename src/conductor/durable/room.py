@@ -22,15 +22,22 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from conductor.durable.codec import JsonSerializer
-from conductor.durable.executors import Executors
+from conductor.durable.executors import Executors, executors_of
+from conductor.durable.postgres import SCHEMA, engine_of, is_postgres
 from conductor.durable.troubles import Foreseen, state_error
-from conductor.errors import RefusedError, StateError
+from conductor.errors import ConductorError, StateError, UsageError
 
 SHAPE = "1"
 """The version of all workflows' order of steps. Raised when it changes: what older ones left is then refused, not misread."""
 
 LOOK_SECONDS = 0.25
 """How often the process looks whether another one cancelled what it runs."""
+
+GUARD_SECONDS = 0.2
+"""How often the process looks whether it is still one of the living. It asks nobody, so that nothing can hold it up."""
+
+POLL_SECONDS = {"sqlite": 0.02, "postgresql": 0.2}
+"""How often a result is looked for that another process works on, or that was resumed. What was started here arrives at once."""
 
 THREADS = 32
 DATABASE = "workflows.db"
@@ -52,12 +59,15 @@ class Room:
     """One launched process. `handles` are of workflows started here that have not ended."""
 
     executors: Executors
+    poll_seconds: float = POLL_SECONDS["sqlite"]
     handles: dict[str, WorkflowHandleAsync[Any]] = field(default_factory=dict)
     outcomes: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     living: dict[str, Living] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    watcher: asyncio.Task[None] | None = None
+    watchers: list[asyncio.Task[None]] = field(default_factory=list)
     listening: bool = False
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once this process may have been declared dead: nothing runs in it any more."""
 
     @property
     def queue(self) -> str:
@@ -103,8 +113,23 @@ class Room:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.cut_cancelled()
-            except StateError:
-                logging.getLogger(__name__).warning("looking for cancelled runs failed", exc_info=True)
+            except ConductorError as error:
+                logging.getLogger(__name__).warning("looking for cancelled runs failed: %s", error)
+
+    async def guard(self) -> None:
+        """Let go of everything as soon as this process may have been declared dead."""
+        while not self.executors.is_lost():  # noqa: ASYNC110 -- what changes it is a clock
+            await asyncio.sleep(GUARD_SECONDS)
+        self.lost.set()
+        for task in (*self.tasks, *self.outcomes.values()):
+            task.cancel()
+        logging.getLogger(__name__).error("%s", lost_error())
+        await asyncio.to_thread(self.executors.leave)  # so that others need not wait until its row is old
+
+    def refuse_if_lost(self) -> None:
+        """Raise `StateError` in a process that may have been declared dead."""
+        if self.lost.is_set():
+            raise lost_error()
 
 
 _rooms: list[Room] = []
@@ -127,9 +152,25 @@ def executor() -> str:
     return the_room().executors.own
 
 
-def is_alive(executor_id: str) -> bool:
+async def is_alive(executor_id: str) -> bool:
     """Tell whether the process of that executor still runs."""
-    return the_room().executors.is_alive(executor_id)
+    return executor_id in await the_room().executors.living([executor_id])
+
+
+async def until_lost() -> None:
+    """Return once this process must not go on: what ran in it is cut off and others take it over. The process is to end, and start anew.
+
+    That is so where it could not reach the database for longer than the others wait; with file locks it never is.
+    """
+    await the_room().lost.wait()
+
+
+def lost_error() -> StateError:
+    """Make the error of a process that the others take for dead."""
+    return StateError(
+        "this process could not reach its database for too long: the others take it for dead, so its runs were cut off here",
+        remedy="They go on in another process; start this one again, or use `conductor runs resume`.",
+    )
 
 
 def is_cancelled(workflow_id: str | None) -> bool:
@@ -164,56 +205,63 @@ async def _awaiting(work: Awaitable[T]) -> T:
         raise state_error(error) from error
 
 
-async def launch(state: Path | str, *, executor_name: str | None = None) -> str:
+async def launch(state: Path | str, *, database: str | None = None, executor_name: str | None = None) -> str:
     """Open the room on a state folder, on the running event loop, and return this process's executor id.
 
-    Nothing is taken over: `orphans` and `resume` do that. Raises `StateError` where the folder or the database cannot be used.
+    `database` is the URL of a Postgres database; without it the workflows are in a file of the folder. Nothing is taken over: `orphans`
+    and `resume` do that. Raises `StateError` where the folder or the database cannot be used, `UnreachableError` where no server answers.
     """
     if _rooms:
         raise RuntimeError("durable execution is launched already")
-    folder = _folder(state)
-    executors = Executors(folder)
+    if database and not is_postgres(database):
+        raise UsageError(
+            "durable execution on another database than Postgres", remedy="Write it as postgresql://..."
+        )
+    folder = Path(state)
+    executors = executors_of(folder, database)
     own = executors.enter(executor_name)
     try:
         with executors.alone():
-            _open(folder / DATABASE, own)
-    except (SQLAlchemyError, OSError) as error:
+            if database:
+                _open(database, engine_of(database), own)
+            else:
+                _open(f"sqlite:///{folder / DATABASE}", _engine(folder / DATABASE), own)
+    except (SQLAlchemyError, OSError, dbos_error.DBOSException) as error:
         executors.leave()
         DBOS.destroy()
-        raise StateError(
-            f"opening {folder / DATABASE}: {error}",
-            remedy="Free disk space, or move the damaged file away: runs that were under way are lost with it.",
-        ) from error
-    room = Room(executors)
-    room.watcher = asyncio.create_task(room.watch())
+        raise _unopened(error, None if database else folder / DATABASE) from error
+    room = Room(executors, POLL_SECONDS["postgresql" if database else "sqlite"])
+    room.watchers = [asyncio.create_task(room.watch()), asyncio.create_task(room.guard())]
     _rooms.append(room)
     return own
 
 
-def _folder(state: Path | str) -> Path:
-    text = str(state)
-    if "://" in text and not text.startswith("sqlite:///"):
-        raise RefusedError(
-            "durable execution on another database than SQLite",
-            remedy="Name a folder of this machine as the state folder.",
-        )
-    return Path(text.removeprefix("sqlite:///"))
+def _unopened(error: Exception, file: Path | None) -> ConductorError:
+    if file is None and isinstance(error, SQLAlchemyError):
+        return state_error(error)
+    what = file or "the workflows' tables in the database"
+    remedy = "Free disk space, or move the damaged file away: runs that were under way are lost with it."
+    return StateError(
+        f"opening {what}: {error}", remedy=remedy if file else "See that its user may make tables."
+    )
 
 
-def _open(database: Path, own: str) -> None:
+def _open(url: str, engine: sa.Engine, own: str) -> None:
     """Launch DBOS. It must be called on the event loop: DBOS adopts the running one for all it will run."""
     _quieten()
     DBOS(
         config=DBOSConfig(
             name="conductor",
-            system_database_url=f"sqlite:///{database}",
-            system_database_engine=_engine(database),
+            system_database_url=url,
+            system_database_engine=engine,
+            dbos_system_schema=SCHEMA,
+            use_listen_notify=False,  # nothing is ever notified, and a pooler in between bears it
             serializer=JsonSerializer(),
             application_version=SHAPE,
             executor_id=own,
             log_level="WARNING",
             max_executor_threads=THREADS,
-            notification_listener_polling_interval_sec=0.05,  # nothing is ever notified: it bounds how long closing takes
+            notification_listener_polling_interval_sec=0.05,  # it bounds how long closing takes
             enable_otlp=False,
         )
     )
@@ -240,14 +288,14 @@ async def shutdown(*, grace_seconds: float = 5.0) -> None:
     if not _rooms:
         return
     room = _rooms.pop()
-    waiting = {*room.tasks, *room.outcomes.values()} | ({room.watcher} if room.watcher else set())
+    waiting = {*room.tasks, *room.outcomes.values(), *room.watchers}
     waiting.discard(asyncio.current_task())
     for task in waiting:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting, timeout=grace_seconds)
-    if room.listening:
-        with suppress(StateError):
+    if room.listening and not room.lost.is_set():
+        with suppress(ConductorError):
             await apart(DBOS.delete_queue_async(room.queue))
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""Where workflows stand: DBOS's tables are the truth, and the locks say whose process is dead."""
+"""Where workflows stand: DBOS's tables are the truth, and the signs of life say whose process is dead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dbos import DBOS, WorkflowStatus
 
 from conductor.domain.run import Status
-from conductor.durable.room import Room, apart, owner_of, the_room
+from conductor.durable.room import apart, owner_of, the_room
 
 UNENDED = ["PENDING", "ENQUEUED", "DELAYED"]
 
@@ -46,7 +46,11 @@ async def standings(
             load_output=False,
         )
     )
-    return [_standing(room, row) for row in rows]
+    owners = {_owner(row) for row in rows if row.status in UNENDED}
+    living = (
+        await room.executors.living(owners) if owners else frozenset()
+    )  # looked at after the rows: nobody is missed
+    return [_standing(row, living) for row in rows]
 
 
 async def tree(workflow_id: str) -> list[Standing]:
@@ -58,12 +62,16 @@ async def tree(workflow_id: str) -> list[Standing]:
     return found
 
 
-def _standing(room: Room, row: WorkflowStatus) -> Standing:
-    owner = owner_of(row.queue_name if row.status == "ENQUEUED" else None, row.executor_id)
+def _owner(row: WorkflowStatus) -> str:
+    return owner_of(row.queue_name if row.status == "ENQUEUED" else None, row.executor_id)
+
+
+def _standing(row: WorkflowStatus, living: frozenset[str]) -> Standing:
+    owner = _owner(row)
     return Standing(
         id=row.workflow_id,
         name=row.name,
-        status=_status(room, row.status, owner),
+        status=_status(row.status, is_owner_alive=owner in living),
         cancelled=row.status == "CANCELLED",
         executor=owner,
         parent=row.parent_workflow_id or "",
@@ -71,9 +79,9 @@ def _standing(room: Room, row: WorkflowStatus) -> Standing:
     )
 
 
-def _status(room: Room, status: str, owner: str) -> Status:
+def _status(status: str, *, is_owner_alive: bool) -> Status:
     if status not in UNENDED:
         return Status.ENDED
-    if not room.executors.is_alive(owner):
+    if not is_owner_alive:
         return Status.INTERRUPTED
     return Status.RUNNING if status == "PENDING" else Status.QUEUED

@@ -1,6 +1,6 @@
 """Going on with what a dead process left, and stopping what runs, here or in another process.
 
-Law: only one process takes a dead one's workflows over: it holds the dead one's lock while it moves them to itself. What a living
+Law: only one process takes a dead one's workflows over: it holds the dead one's place while it moves them to itself. What a living
 process has is refused, saying who. A workflow is taken over with everything that it started.
 """
 
@@ -30,7 +30,7 @@ async def orphans() -> list[str]:
     left = [one for one in await standings(unended=True) if one.status is Status.INTERRUPTED]
     ids = {one.id for one in left}
     if not left:
-        room.executors.sweep()
+        await room.executors.sweep()
     return [one.id for one in left if one.parent not in ids]
 
 
@@ -41,6 +41,7 @@ async def resume(workflow_id: str) -> None:
     Conductor left it.
     """
     room = the_room()
+    room.refuse_if_lost()
     standing = await status_of(workflow_id)
     if standing is None:
         raise NotFoundError(

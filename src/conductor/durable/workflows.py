@@ -22,9 +22,6 @@ from conductor.errors import CancelledRunError, ConflictError, NotFoundError, St
 P = ParamSpec("P")
 T = TypeVar("T")
 
-POLL_SECONDS = 0.02
-"""How often a result is looked for that another process works on, or that was resumed. What was started here arrives at once."""
-
 LOOK_AFTER_OWNER_SECONDS = 2.0
 """How often is looked whether the process that works on an awaited result is still there."""
 
@@ -54,8 +51,8 @@ class Workflow(Generic[P, T]):
     async def _perform(self, arguments: list[Plain]) -> Plain:
         """Run the function in this process and return the record of its end, good or bad."""
         run, *others = self.signature.decode_arguments(arguments)
-        if not is_launched():
-            raise asyncio.CancelledError  # begun in the very moment of the shutdown: it waits to be resumed
+        if not is_launched() or the_room().lost.is_set():
+            raise asyncio.CancelledError  # begun in the very moment of the end: it waits to be resumed
         with the_room().alive(str(DBOS.workflow_id)):
             try:
                 value = await cast("Callable[..., Awaitable[T]]", self.function)(run, *others)
@@ -91,7 +88,7 @@ class Handle(Generic[T]):
         """Wait for its end and return its result, or raise its error.
 
         Nothing is recorded by waiting, so a step may wait too. Raises `CancelledRunError`, and `StateError` where the process that ran
-        it died.
+        it died, or this one was taken for dead.
         """
         room = the_room()
         outcome = room.outcomes.get(self.id)
@@ -99,12 +96,19 @@ class Handle(Generic[T]):
             outcome = asyncio.create_task(_outcome(room, self.id))
             room.outcomes[self.id] = outcome
             outcome.add_done_callback(lambda done: _forget(room, self.id, done))
-        return cast("T", reveal(await asyncio.shield(outcome), self.annotation))
+        try:
+            record = await asyncio.shield(outcome)
+        except asyncio.CancelledError:
+            refuse_if_cut()
+            room.refuse_if_lost()  # not the one who waits was cut off, but all that this process ran
+            raise
+        return cast("T", reveal(record, self.annotation))
 
 
 async def start(work: Workflow[P, T], run: Run, /, *args: Any, id: str) -> Handle[T]:  # noqa: A002 -- the field's word
     """Start it under that id, as a child where a workflow asks. One that is there already is joined; a dead process's is taken over."""
     room = the_room()
+    room.refuse_if_lost()
     if DBOS.step_id is not None:
         raise RuntimeError(
             "children are started by workflows: what a step starts would be started again with it"
@@ -166,12 +170,14 @@ async def _record(room: Room, workflow_id: str) -> Plain:
         workflow_id, existing_workflow=False
     )
     try:
-        return await handle.get_result(polling_interval_sec=POLL_SECONDS)
+        return await handle.get_result(polling_interval_sec=room.poll_seconds)
     except dbos_error.DBOSAwaitedWorkflowCancelledError as error:
         raise CancelledRunError(f"{workflow_id} was cancelled") from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if task and not task.cancelling():  # not the one who waits was cut off, but what it waits for
+        if (
+            task and not task.cancelling() and not room.lost.is_set()
+        ):  # not the one who waits was cut off, but what it waits for
             raise CancelledRunError(f"{workflow_id} was cancelled") from None
         raise
 

@@ -125,9 +125,9 @@ def workflow_for(run: Run) -> Workflow[[], Outcome]:
     return rerun if run.rerun and run.rerun.stage is not Stage.BUILD else integration_test
 
 
-def is_interrupted(row: RunRow) -> bool:
+async def is_interrupted(row: RunRow) -> bool:
     """Tell whether a run that was at work has nobody at it any more."""
-    return row.status is Status.RUNNING and not is_alive(row.executor)
+    return row.status is Status.RUNNING and not await is_alive(row.executor)
 
 
 async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
@@ -197,7 +197,10 @@ async def _refuse_what_is_wrong(world: World, asked: RunRequest, source: Source)
 
 async def _latest_interrupted(world: World) -> RunRow | None:
     rows = await world.store.list_runs(status=Status.RUNNING, limit=1000)
-    return next((row for row in rows if is_interrupted(row)), None)
+    for row in rows:
+        if await is_interrupted(row):
+            return row
+    return None
 
 
 async def _find_cut_off(world: World, asked: RunRequest, source: Source) -> Run | None:
@@ -207,7 +210,7 @@ async def _find_cut_off(world: World, asked: RunRequest, source: Source) -> Run 
     )
     for row in rows:
         alike = _what_was_asked(row.run) == (source, *_what_was_asked(asked)[1:])
-        if alike and is_interrupted(row) and not await _is_being_stopped(row.run):
+        if alike and await is_interrupted(row) and not await _is_being_stopped(row.run):
             return row.run
     return None
 

@@ -63,6 +63,12 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
+def _postgres(value: SecretStr) -> SecretStr:
+    if not re.match(r"postgresql://.", value.get_secret_value()):
+        raise ValueError("write it as postgresql://USER:PASSWORD@HOST/NAME")
+    return value
+
+
 def _several(value: Any, *, like: re.Pattern[str], wrong: str) -> Any:
     words = split(value) if isinstance(value, str) else value
     if strange := [word for word in words if not like.fullmatch(word)]:
@@ -174,5 +180,6 @@ InstanceName = Annotated[
     str, AfterValidator(_whole(LABEL, "use lower-case letters, digits and hyphens, 40 at most"))
 ]
 EngineAddress = Annotated[str, AfterValidator(_address)]
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_postgres)]
 WebAddress = Annotated[str, AfterValidator(_web)]
 Listen = Annotated[str, AfterValidator(_whole(_LISTEN, "write it as ADDRESS:PORT, such as 127.0.0.1:8000"))]

@@ -8,7 +8,14 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from conductor.settings.kinds import EngineAddress, EngineKind, InstanceName, LogFormat, LogLevel
+from conductor.settings.kinds import (
+    DatabaseAddress,
+    EngineAddress,
+    EngineKind,
+    InstanceName,
+    LogFormat,
+    LogLevel,
+)
 
 
 def default_state() -> Path:
@@ -22,6 +29,11 @@ class OwnSettings(BaseSettings):
     state: Path = Field(
         default_factory=default_state,
         description="Folder of Conductor's own records, logs and checkouts. Only its owner may read it.",
+    )
+    database: DatabaseAddress | None = Field(
+        default=None,
+        description="Postgres database of the records and of what runs, as `postgresql://USER:PASSWORD@HOST/NAME`: several replicas of "
+        "Conductor share it. Without it both are files in the state folder.",
     )
     engine: EngineKind = Field(
         default=EngineKind.DOCKER,
@@ -62,3 +74,8 @@ class OwnSettings(BaseSettings):
     @classmethod
     def _whole_path(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def database_url(self) -> str | None:
+        """The database's address with its password, for whoever connects; None where files are used."""
+        return self.database.get_secret_value() if self.database else None

@@ -20,5 +20,5 @@ async def stop_run(run: Run) -> None:
     with suppress(NotFoundError):  # it was asked for and never started
         await cancel(run.first_attempt.workflow_id)
     row = await the_world().store.find_run(run.id, attempt=run.attempt)
-    if row and row.executor not in ("", executor()) and is_alive(row.executor):
+    if row and row.executor not in ("", executor()) and await is_alive(row.executor):
         await the_world().clock.sleep(UNTIL_ANOTHER_PROCESS_SEES_IT)

@@ -48,7 +48,7 @@ def list_(
     async def work(app: App) -> None:
         wanted = Verdict(verdict) if verdict else None
         rows = await runs.list_runs(app.world, repository=repository, verdict=wanted, limit=limit)
-        gone = interrupted(rows, state=app.settings.state)
+        gone = await interrupted(rows, settings=app.settings)
         if as_json:
             print_json([row_data(row, interrupted=row.run.id in gone) for row in rows])
         else:
@@ -69,7 +69,7 @@ def show(context: typer.Context, name: RunId = None, as_json: AsJson = False) ->
 
     async def work(app: App) -> None:
         view = await runs.show(app.world, name)
-        gone = bool(interrupted([view.row], state=app.settings.state))
+        gone = bool(await interrupted([view.row], settings=app.settings))
         if as_json:
             print_json(view_data(view, interrupted=gone))
         elif view.report:
