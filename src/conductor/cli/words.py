@@ -65,7 +65,11 @@ def service_text(data: Mapping[str, object]) -> str:
 
 def suite_text(data: Mapping[str, object]) -> str:
     """Say what came out of a suite."""
-    counts = [f"{data[word]} {word}" for word in ("passed", "failed", "errors", "skipped", "quarantined") if data.get(word)]
+    counts = [
+        f"{data[word]} {word}"
+        for word in ("passed", "failed", "errors", "skipped", "quarantined")
+        if data.get(word)
+    ]
     verdict = str(data.get("verdict") or "")
     unsaid = verdict not in ("passed", "") and not data.get("failed") and not data.get("errors")
     said = [verdict, *counts] if unsaid or not counts else counts
