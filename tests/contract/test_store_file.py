@@ -173,9 +173,9 @@ async def test_a_full_disk_says_what_to_do_and_what_was_written_before_stays(tmp
     path = tmp_path / "conductor.db"
     await made(path)
     store = await SqlStore.open(path)
-    store._engine.dispose()
+    store.database.engine.dispose()
     event.listen(
-        store._engine,
+        store.database.engine,
         "connect",
         lambda connection, _: connection.execute("PRAGMA max_page_count=1"),
     )
@@ -204,11 +204,11 @@ async def test_another_processs_long_hold_is_a_conflict_that_may_be_tried_again(
     await made(path)
     store = await SqlStore.open(path)
     event.listen(
-        store._engine,
+        store.database.engine,
         "connect",
         lambda connection, _: connection.execute("PRAGMA busy_timeout=1"),
     )
-    store._engine.dispose()
+    store.database.engine.dispose()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ConflictError, match="another process") as caught:

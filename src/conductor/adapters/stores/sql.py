@@ -1,28 +1,22 @@
 """`SqlStore`: our own tables in SQL, written for SQLite and Postgres alike.
 
 Laws: every write is keyed and may be repeated. An attempt that has ended stays ended: a late write of another status changes nothing.
-What was begun is finished, also when who asked is cancelled. A transaction is one piece of work in a thread: what waits in between is
-nobody's event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
-    Select,
     Table,
     and_,
-    bindparam,
     case,
     delete,
     func,
@@ -30,41 +24,29 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor.adapters.stores import rows, schema
 from conductor.adapters.stores.columns import Moment, clean
-from conductor.adapters.stores.database import WRITES, connect, url_of
+from conductor.adapters.stores.database import connect, url_of
+from conductor.adapters.stores.log import TURNS, append, too_many_writers
 from conductor.adapters.stores.problems import translated
+from conductor.adapters.stores.statements import Database
 from conductor.adapters.stores.tables import cases, events, images, leases, reports, runs, steps, suites
-from conductor.adapters.stores.threads import Threads
 from conductor.domain.event import Event, StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage, Report
 from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome, Verdict
-from conductor.errors import ConflictError, UsageError
+from conductor.errors import UsageError
 from conductor.ports.store import RunRow
-
-T = TypeVar("T")
-
-_GIVEN = ("run", "key", "at", "kind", "subject", "data")
-"""What an event has but its number."""
-_THREADS = 4
-_TURNS = 100
-"""How often an append may lose the race for the next number: only where writers do not take turns, as on Postgres."""
 
 
 class SqlStore:
     """The store on one database. Make it with `await SqlStore.open(...)`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writer = engine.execution_options(**{WRITES: True})
-        self._where = engine.url.database or engine.url.render_as_string(hide_password=True)
-        self._readers = Threads("store-reads", _THREADS)
-        self._writers = Threads("store-writes", 1 if engine.dialect.name == "sqlite" else _THREADS)
+        self.database = Database(engine)
 
     @classmethod
     async def open(cls, url_or_path: str | Path) -> Self:
@@ -87,14 +69,12 @@ class SqlStore:
 
     async def aclose(self) -> None:
         """Let go of the database."""
-        for threads in (self._readers, self._writers):
-            threads.close()
-        await asyncio.to_thread(self._engine.dispose)
+        await self.database.aclose()
 
     async def save_run(self, run: Run) -> None:
         """Record a run under its id and attempt."""
-        saving = partial(self._upsert, table=runs, values=rows.run_values(run), keep=("status",))
-        await self._write("recording a run", saving)
+        saving = partial(self.database.upsert, table=runs, values=rows.run_values(run), keep=("status",))
+        await self.database.write("recording a run", saving)
 
     async def set_status(
         self, run: Run, status: Status, *, at: datetime, executor: str = "", outcome: Outcome | None = None
@@ -109,13 +89,15 @@ class SqlStore:
             values |= {"ended_at": at, "outcome": outcome, "verdict": outcome.verdict if outcome else None}
 
         def change(connection: Connection) -> None:
-            connection.execute(self._insert(runs).values(rows.run_values(run)).on_conflict_do_nothing())
+            connection.execute(
+                self.database.insert(runs).values(rows.run_values(run)).on_conflict_do_nothing()
+            )
             wanted = update(runs).where(_is(runs, run.id, run.attempt)).values(values)
             if status is not Status.ENDED:
                 wanted = wanted.where(runs.c.status != Status.ENDED)
             connection.execute(wanted)
 
-        await self._write("recording the status of a run", change)
+        await self.database.write("recording the status of a run", change)
 
     async def find_run(self, run_id: str, *, attempt: int | None = None) -> RunRow | None:
         """Return one run by id or unambiguous beginning of it. Raises `UsageError` where several begin so."""
@@ -129,7 +111,7 @@ class SqlStore:
             row = connection.execute(query.where(runs.c.id == _whole_id(connection, clean(run_id)))).first()
             return rows.run_row(row) if row else None
 
-        return await self._read("looking for a run", find)
+        return await self.database.read("looking for a run", find)
 
     async def list_runs(
         self,
@@ -147,55 +129,55 @@ class SqlStore:
         for name, value in wanted.items():
             if value is not None:
                 query = query.where(runs.c[name] == value)
-        return [rows.run_row(row) for row in await self._all("listing runs", query)]
+        return [rows.run_row(row) for row in await self.database.all("listing runs", query)]
 
     async def append(self, event: Event) -> Event:
         """Add to the log under the next number of its run; an event whose (run, key) is there already is left as it was."""
-        for _ in range(_TURNS):
-            stored = await self._write("recording an event", partial(self._append, event=event))
+        for _ in range(TURNS):
+            stored = await self.database.write("recording an event", partial(append, event=event))
             if stored is not None:
                 return stored
-        raise _too_many_writers(event)
+        raise too_many_writers(event)
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Return events of a run with seq > `after`, ascending."""
         query = select(events).where(events.c.run == run_id, events.c.seq > after)
-        found = await self._all("reading events", query.order_by(events.c.seq).limit(limit))
+        found = await self.database.all("reading events", query.order_by(events.c.seq).limit(limit))
         return [rows.event(row) for row in found]
 
     async def save_step(self, step: StepRecord) -> None:
         """Record a step under (run, attempt, name, subject)."""
-        await self._write("recording a step", partial(self._save_step, step=step))
+        await self.database.write("recording a step", partial(self._save_step, step=step))
 
     async def show_step(self, step: StepRecord, event: Event) -> None:
         """Record a step, and the event that tells of it, in one transaction."""
 
         def show(connection: Connection) -> Event | None:
             self._save_step(connection, step)
-            return self._append(connection, event)
+            return append(connection, event)
 
-        for _ in range(_TURNS):
-            if await self._write("recording a step", show) is not None:
+        for _ in range(TURNS):
+            if await self.database.write("recording a step", show) is not None:
                 return
-        raise _too_many_writers(event)
+        raise too_many_writers(event)
 
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return the steps of an attempt in the order of their start."""
         query = select(steps.c.step).where(steps.c.run == run_id, steps.c.attempt == attempt)
         ordered = query.order_by(steps.c.started_at, steps.c.name, steps.c.subject)
-        return [row.step for row in await self._all("reading steps", ordered)]
+        return [row.step for row in await self.database.all("reading steps", ordered)]
 
     async def save_result(self, run: Run, result: SuiteResult) -> None:
         """Record a suite's result and its cases, in place of what was there."""
 
         def save(connection: Connection) -> None:
-            self._upsert(connection, suites, rows.suite_values(run, result))
+            self.database.upsert(connection, suites, rows.suite_values(run, result))
             mine = and_(cases.c.run == run.id, cases.c.attempt == run.attempt, cases.c.suite == result.suite)
             connection.execute(delete(cases).where(mine))
             if result.cases:
                 connection.execute(cases.insert(), rows.case_values(run, result))
 
-        await self._write("recording test results", save)
+        await self.database.write("recording test results", save)
 
     async def results(self, run_id: str, attempt: int) -> Sequence[SuiteResult]:
         """Return what has been recorded of the suites, by name."""
@@ -207,107 +189,59 @@ class SqlStore:
             each = connection.execute(of_cases.order_by(cases.c.suite, cases.c.position)).all()
             return [rows.suite_result(row, each) for row in found]
 
-        return await self._read("reading test results", read)
+        return await self.database.read("reading test results", read)
 
     async def save_image(self, run: Run, image: BuiltImage) -> None:
         """Record an image under (run, attempt, name)."""
         values = {"run": run.id, "attempt": run.attempt, "name": image.name, "image": image}
-        await self._write("recording an image", partial(self._upsert, table=images, values=values))
+        await self.database.write(
+            "recording an image", partial(self.database.upsert, table=images, values=values)
+        )
 
     async def images(self, run_id: str, attempt: int) -> Sequence[BuiltImage]:
         """Return the images of an attempt by name."""
         query = select(images.c.image).where(images.c.run == run_id, images.c.attempt == attempt)
-        return [row.image for row in await self._all("reading images", query.order_by(images.c.name))]
+        return [row.image for row in await self.database.all("reading images", query.order_by(images.c.name))]
 
     async def save_report(self, report: Report) -> None:
         """Record the report of an attempt."""
         values = {"run": report.run.id, "attempt": report.run.attempt, "report": report}
-        await self._write("recording a report", partial(self._upsert, table=reports, values=values))
+        await self.database.write(
+            "recording a report", partial(self.database.upsert, table=reports, values=values)
+        )
 
     async def find_report(self, run_id: str, attempt: int | None = None) -> Report | None:
         """Return it, of the latest attempt that has one unless one is named."""
         query = select(reports.c.report).where(reports.c.run == run_id)
         if attempt is not None:
             query = query.where(reports.c.attempt == attempt)
-        found = await self._all("reading a report", query.order_by(reports.c.attempt.desc()).limit(1))
+        found = await self.database.all("reading a report", query.order_by(reports.c.attempt.desc()).limit(1))
         return found[0].report if found else None
 
     async def save_lease(self, lease: Lease) -> None:
         """Record what the mark on the namespace says."""
         key = {"namespace": lease.namespace, "run": lease.run, "expires_at": lease.expires_at}
-        saving = partial(self._upsert, table=leases, values={**key, "lease": lease})
-        await self._write("recording a lease", saving)
+        saving = partial(self.database.upsert, table=leases, values={**key, "lease": lease})
+        await self.database.write("recording a lease", saving)
 
     async def leases(self) -> Sequence[Lease]:
         """Return all that are recorded, first to end first; the pinned ones last."""
         pinned = case((leases.c.expires_at.is_(None), 1), else_=0)
         query = select(leases.c.lease).order_by(pinned, leases.c.expires_at, leases.c.namespace)
-        return [row.lease for row in await self._all("reading leases", query)]
+        return [row.lease for row in await self.database.all("reading leases", query)]
 
     async def delete_lease(self, namespace: str) -> None:
         """Forget it."""
         gone = delete(leases).where(leases.c.namespace == namespace)
-        await self._write("forgetting a lease", lambda connection: connection.execute(gone).close())
+        await self.database.write("forgetting a lease", lambda connection: connection.execute(gone).close())
 
     async def _prepare(self) -> None:
-        if await self._read("opening the records", schema.version) != schema.HEAD:
-            await self._write("preparing the records", schema.migrate)
+        if await self.database.read("opening the records", schema.version) != schema.HEAD:
+            await self.database.write("preparing the records", schema.migrate)
 
     def _save_step(self, connection: Connection, step: StepRecord) -> None:
         key = {"run": step.run, "attempt": step.attempt, "name": step.name, "subject": step.subject}
-        self._upsert(connection, steps, {**key, "started_at": step.started_at, "step": step})
-
-    def _append(self, connection: Connection, event: Event) -> Event | None:
-        """Return the event as it is stored; None where another writer took its number."""
-        known = select(events).where(events.c.run == event.run, events.c.key == event.key)
-        given = {f"given_{name}": getattr(event, name) for name in _GIVEN}
-        added = connection.execute(_next_event(self._engine.dialect.name), given).first()
-        stored = added or connection.execute(known).first()
-        return rows.event(stored) if stored else None
-
-    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        return _insert(self._engine.dialect.name, table)
-
-    def _upsert(
-        self, connection: Connection, table: Table, values: Mapping[str, Any], *, keep: Sequence[str] = ()
-    ) -> None:
-        keys = [column.name for column in table.primary_key]
-        rest = {name: value for name, value in values.items() if name not in {*keys, *keep}}
-        connection.execute(
-            self._insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest)
-        )
-
-    async def _all(self, doing: str, query: Select[Any]) -> Sequence[Row[Any]]:
-        return await self._read(doing, lambda connection: list(connection.execute(query)))
-
-    async def _read(self, doing: str, work: Callable[[Connection], T]) -> T:
-        def read() -> T:
-            with translated(doing, self._where), self._engine.connect() as connection:
-                return work(connection)
-
-        return await self._readers(read)
-
-    async def _write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        def write() -> T:
-            with translated(doing, self._where), self._writer.begin() as connection:
-                return work(connection)
-
-        return await self._writers(write)
-
-
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
-@cache
-def _next_event(dialect: str) -> Any:
-    """Write the statement once: it is the one that is asked most."""
-    number = func.coalesce(func.max(events.c.seq), 0) + 1
-    given = {name: bindparam(f"given_{name}", type_=events.c[name].type) for name in _GIVEN}
-    columns = [value.label(name) for name, value in given.items()]
-    chosen = select(*columns, number.label("seq")).where(events.c.run == given["run"])
-    insert = _insert(dialect, events).from_select([*given, "seq"], chosen)
-    return insert.on_conflict_do_nothing().returning(*events.c)
+        self.database.upsert(connection, steps, {**key, "started_at": step.started_at, "step": step})
 
 
 def _whole_id(connection: Connection, beginning: str) -> str:
@@ -324,9 +258,3 @@ def _whole_id(connection: Connection, beginning: str) -> str:
 
 def _is(table: Table, run_id: str, attempt: int) -> ColumnElement[bool]:
     return and_(table.c.id == run_id, table.c.attempt == attempt)
-
-
-def _too_many_writers(event: Event) -> ConflictError:
-    return ConflictError(
-        f"recording event {event.key} of {event.run}: too many writers at once", remedy="Repeat the command."
-    )
