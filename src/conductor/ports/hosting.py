@@ -16,10 +16,8 @@ from conductor.domain.delivery import (
     TagPushed,
     Wish,
 )
-from conductor.domain.event import StepRecord
-from conductor.domain.report import Report
 from conductor.domain.run import Run
-from conductor.ports.store import RunRow
+from conductor.domain.telling import Telling
 
 
 class Hosting(Protocol):
@@ -70,17 +68,11 @@ class Hosting(Protocol):
         """Tell who gave a command what came of it, once: a reaction where it went well, a comment where it did not."""
         ...
 
-    async def announce(
-        self,
-        announcement: Announcement,
-        row: RunRow,
-        *,
-        steps: Sequence[StepRecord],
-        report: Report | None,
-    ) -> Announcement:
+    async def announce(self, announcement: Announcement, telling: Telling) -> Announcement:
         """Tell how a run stands, or how it ended: edit what `marks` name, look for one's own mark before anything is made.
 
-        Returns the announcement with its marks, `told` and `final`; one that says the same as was told last changes nothing there.
+        Returns the announcement with its marks, `told` (the telling's fingerprint) and `final`; one that says the same as was told last
+        changes nothing there.
         """
         ...
 
