@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import conductor.domain
 from conductor import errors
+from conductor.domain.delivery import Delivery
 from conductor.domain.event import Event, Kind
 from conductor.domain.stack import BindMount, SecretText, Service, TmpfsMount, VolumeMount
 from conductor.durable.codec import JsonSerializer, Signature, decode, decode_error, encode, encode_error
@@ -43,11 +44,12 @@ def through_a_file(data: Any) -> Any:
 def domain_values() -> Iterator[type]:
     for module in iter_modules(conductor.domain.__path__, "conductor.domain."):
         for name, value in inspect.getmembers(import_module(module.name), inspect.isclass):
-            if is_dataclass(value) and value.__module__ == module.name and not name.startswith("_"):
+            own = is_dataclass(value) and value.__module__ == module.name and not name.startswith("_")
+            if own and value is not Delivery:  # its body is bytes as they came: no step takes or gives one
                 yield value
 
 
-@pytest.mark.parametrize("cls", list(domain_values()), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", list(domain_values()), ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
 def test_every_value_of_the_domain_comes_back_as_it_was(cls: type):
     strategies: dict[str, Any] = {
         one.name: ... for one in fields(cls) if one.init
