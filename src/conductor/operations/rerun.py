@@ -39,6 +39,18 @@ async def request(
             remedy=f"Leave out --from {from_stage}, or --rerun-failed.",
         )
     row = await _earlier(world, name, location)
+    run = await form(
+        world, row, from_stage=from_stage, failed_only=failed_only, principal=principal or getpass.getuser()
+    )
+    await world.store.save_run(run)
+    await world.store.append(_requested(run))
+    return run
+
+
+async def form(
+    world: World, row: RunRow, *, from_stage: Stage, failed_only: bool = False, principal: str
+) -> Run:
+    """Make the next attempt of an ended run and see that it can be done; nothing is recorded. Raises what `request` raises."""
     namespaces = {info.name: info for info in await world.engine.namespaces()}
     kept = namespaces.get(row.run.namespace)
     _refuse_at_work(row, kept)
@@ -50,7 +62,7 @@ async def request(
     run = replace(
         row.run,
         attempt=row.run.attempt + 1,
-        principal=principal or getpass.getuser(),
+        principal=principal,
         requested_at=world.clock.now(),
         rerun=Rerun(
             of=row.run.attempt,
@@ -63,8 +75,6 @@ async def request(
         await blueprint_again(run)
     if kept and kept.lease and kept.lease.status is NamespaceStatus.SLEEPING and from_stage is Stage.TESTS:
         await stacks.wake(world, kept.name)
-    await world.store.save_run(run)
-    await world.store.append(_requested(run))
     return run
 
 

@@ -116,7 +116,7 @@ async def cancel(world: World, name: str, *, outcome: Outcome | None = None) -> 
         message="the run was cancelled",
         remedy="Start it again when you want its verdict.",
     )
-    handle = await start(teardown, row.run, ended, id=_teardown_id(row.run))
+    handle = await start(teardown, row.run, ended, id=row.run.teardown_id)
     return await handle.result()
 
 
@@ -133,7 +133,7 @@ async def is_interrupted(row: RunRow) -> bool:
 async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
     run = row.run
     workflow, name = (
-        (teardown, _teardown_id(run))
+        (teardown, run.teardown_id)
         if await _is_being_stopped(run)
         else (workflow_for(run), run.first_attempt.workflow_id)
     )
@@ -141,7 +141,7 @@ async def _resume(world: World, row: RunRow) -> Handle[Outcome]:
     if row.status is Status.ENDED and (standing is None or standing.status is not Status.INTERRUPTED):
         raise ConflictError(f"run {run.id} has ended", remedy=f"`conductor runs show {run.id}` shows how.")
     # before anything goes on: a secret that is missing is said now, and nothing is lost
-    await secrets_at_hand(run, find_blueprint(run))
+    await secrets_at_hand(run, await find_blueprint(run))
     await take_over(name)
     if standing and standing.status is Status.ENDED:
         return await _say_how_it_ended(world, run, await retrieve(name, workflow))
@@ -163,16 +163,12 @@ async def _say_how_it_ended(world: World, run: Run, ended: Handle[Outcome]) -> H
     except ConductorError as error:
         report = await world.store.find_report(run.id, run.attempt)
         outcome = report.outcome if report else broken(error)
-    name = f"{_teardown_id(run)}/{world.clock.now().isoformat()}"
+    name = f"{run.teardown_id}/{world.clock.now().isoformat()}"
     return await start(teardown, run, outcome, id=name)
 
 
 async def _is_being_stopped(run: Run) -> bool:
-    return await status_of(_teardown_id(run)) is not None
-
-
-def _teardown_id(run: Run) -> str:
-    return f"teardown/{run.id}/{run.attempt}"
+    return await status_of(run.teardown_id) is not None
 
 
 async def _reach_engine(world: World) -> None:

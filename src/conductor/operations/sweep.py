@@ -58,8 +58,13 @@ async def sweep_until_empty(world: World) -> None:
             swept = await sweep(world)
             if not swept.left and not swept.failed:
                 return
-            nap = _until_next_end(world, await world.engine.namespaces())
+            nap = await until_next_end(world)
         await world.clock.sleep(nap)
+
+
+async def until_next_end(world: World) -> timedelta:
+    """Tell how long the next sweep can wait: until the first lease ends, at most `LONGEST_NAP`."""
+    return _until_next_end(world, await world.engine.namespaces())
 
 
 async def _prune_images(world: World, repositories: Iterable[str], swept: Swept) -> None:
