@@ -18,6 +18,7 @@ from conductor.domain.results import Case, CaseStatus, Counts, ReportProblem, Su
 from conductor.domain.run import Cleanup, Run, Source, Status
 from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
 from conductor.errors import UsageError
+from conductor.ports.store import Position
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 PASSED = Outcome(verdict=Verdict.PASSED)
@@ -310,3 +311,42 @@ async def test_text_that_no_database_holds_is_replaced_and_loses_nothing_else(st
     await store.save_result(run, SuiteResult(suite="tests", outcome=PASSED, cases=(case,)))
     (result,) = await store.results(run.id, 1)
     assert result.cases == (replace(case, name="\ufffd", seconds=0.0, output="x\ufffd"),)
+
+
+async def test_a_list_goes_on_after_a_place_and_never_shows_a_run_twice(store: SqlStore):
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    made = [
+        a_run(f"shop-{letter}", attempt=attempt, requested_at=at) for letter in "abc" for attempt in (1, 2)
+    ]
+    for run in made:
+        await store.save_run(run)
+    seen: list[tuple[str, int]] = []
+    before = None
+    while rows := await store.list_runs(before=before, limit=1):
+        last = rows[-1].run
+        before = Position(requested_at=last.requested_at, id=last.id, attempt=last.attempt)
+        seen += [(row.run.id, row.run.attempt) for row in rows]
+    assert seen == [(f"shop-{letter}", attempt) for letter in "abc" for attempt in (2, 1)]
+
+
+async def test_a_list_is_of_a_branch_of_some_repositories_in_any_case_and_since_a_time(store: SqlStore):
+    early, late = datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
+    main = Source(location="/src/shop", branch="main")
+    await store.save_run(a_run("a", repository="Acme/Shop", source=main, requested_at=early))
+    await store.save_run(a_run("b", repository="acme/web", source=main, requested_at=late))
+    await store.save_run(
+        a_run("c", repository="acme/shop", source=Source(location="/x", branch="b"), requested_at=late)
+    )
+
+    async def listed(**wanted: Any) -> list[str]:
+        return [row.run.id for row in await store.list_runs(**wanted)]
+
+    assert await listed(repositories=["acme/SHOP"]) == ["c", "a"]
+    assert await listed(branch="main") == ["b", "a"]
+    assert await listed(since=late) == ["b", "c"]
+    assert await listed(repositories=[]) == []
+    assert [(one.name, one.runs) for one in await store.repositories()] == [
+        ("Acme/Shop", 1),
+        ("acme/shop", 1),
+        ("acme/web", 1),
+    ]

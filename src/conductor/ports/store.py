@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +25,24 @@ class RunRow:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     executor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Where a row stands in lists of runs: latest first, then by id, the latest attempt first."""
+
+    requested_at: datetime
+    id: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepositoryRow:
+    """A repository that has runs."""
+
+    name: str
+    runs: int
+    last_requested_at: datetime
 
 
 class Store(Protocol):
@@ -50,9 +68,17 @@ class Store(Protocol):
         repository: str | None = None,
         status: Status | None = None,
         verdict: Verdict | None = None,
+        branch: str | None = None,
+        since: datetime | None = None,
+        repositories: Collection[str] | None = None,
+        before: Position | None = None,
         limit: int = 50,
     ) -> Sequence[RunRow]:
-        """Return runs, latest first."""
+        """Return runs, latest first: of one repository, or of `repositories` in any case; only those that stand after `before`."""
+        ...
+
+    async def repositories(self) -> Sequence[RepositoryRow]:
+        """Return the repositories that have runs, by name."""
         ...
 
     async def append(self, event: Event) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.errors import UsageError
-from conductor.ports.store import RunRow
+from conductor.ports.store import Position, RepositoryRow, RunRow
 
 Attempt = tuple[str, int]
 
@@ -71,17 +71,36 @@ class FakeStore:
         repository: str | None = None,
         status: Status | None = None,
         verdict: Verdict | None = None,
+        branch: str | None = None,
+        since: datetime | None = None,
+        repositories: Collection[str] | None = None,
+        before: Position | None = None,
         limit: int = 50,
     ) -> Sequence[RunRow]:
         """Return them, latest first."""
+        among = None if repositories is None else {name.lower() for name in repositories}
         rows = [
             row
             for row in self.runs.values()
             if repository in (None, row.run.repository)
             and status in (None, row.status)
             and (verdict is None or (row.outcome is not None and row.outcome.verdict is verdict))
+            and branch in (None, row.run.source.branch or "")
+            and (since is None or row.run.requested_at >= since)
+            and (among is None or row.run.repository.lower() in among)
+            and (before is None or _place(row.run) > _place(before))
         ]
-        return sorted(rows, key=lambda row: (row.run.requested_at, row.run.attempt), reverse=True)[:limit]
+        return sorted(rows, key=lambda row: _place(row.run))[:limit]
+
+    async def repositories(self) -> Sequence[RepositoryRow]:
+        """Return those that have runs, by name."""
+        named = sorted({row.run.repository for row in self.runs.values()})
+        return [self._repository(name) for name in named]
+
+    def _repository(self, name: str) -> RepositoryRow:
+        runs = [row.run for row in self.runs.values() if row.run.repository == name]
+        last = max(run.requested_at for run in runs)
+        return RepositoryRow(name=name, runs=len({run.id for run in runs}), last_requested_at=last)
 
     async def append(self, event: Event) -> Event:
         """Add it, once."""
@@ -153,3 +172,8 @@ class FakeStore:
 
     async def aclose(self) -> None:
         """There is nothing to let go of."""
+
+
+def _place(one: Run | Position) -> tuple[float, str, int]:
+    """Say the order of lists: latest first, then by id, the latest attempt first."""
+    return -one.requested_at.timestamp(), one.id, -one.attempt

@@ -5,7 +5,7 @@ Laws: every write is keyed and may be repeated. An attempt that has ended stays 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     update,
 )
@@ -39,7 +40,7 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.errors import UsageError
-from conductor.ports.store import RunRow
+from conductor.ports.store import Position, RepositoryRow, RunRow
 
 
 class SqlStore:
@@ -119,17 +120,38 @@ class SqlStore:
         repository: str | None = None,
         status: Status | None = None,
         verdict: Verdict | None = None,
+        branch: str | None = None,
+        since: datetime | None = None,
+        repositories: Collection[str] | None = None,
+        before: Position | None = None,
         limit: int = 50,
     ) -> Sequence[RunRow]:
         """Return runs, latest first; every attempt is a row of its own."""
-        wanted = {"repository": repository, "status": status, "verdict": verdict}
+        wanted = {"repository": repository, "status": status, "verdict": verdict, "branch": branch}
         query = (
             select(runs).order_by(runs.c.requested_at.desc(), runs.c.id, runs.c.attempt.desc()).limit(limit)
         )
         for name, value in wanted.items():
             if value is not None:
                 query = query.where(runs.c[name] == value)
+        if since is not None:
+            query = query.where(runs.c.requested_at >= since)
+        if repositories is not None:
+            query = query.where(func.lower(runs.c.repository).in_([one.lower() for one in repositories]))
+        if before is not None:
+            query = query.where(_stands_after(before))
         return [rows.run_row(row) for row in await self.database.all("listing runs", query)]
+
+    async def repositories(self) -> Sequence[RepositoryRow]:
+        """Return the repositories that have runs, by name."""
+        count, last = func.count(func.distinct(runs.c.id)), func.max(runs.c.requested_at)
+        query = select(runs.c.repository, count.label("runs"), last.label("last"))
+        found = await self.database.all(
+            "listing repositories", query.group_by(runs.c.repository).order_by(runs.c.repository)
+        )
+        return [
+            RepositoryRow(name=row.repository, runs=row.runs, last_requested_at=row.last) for row in found
+        ]
 
     async def append(self, event: Event) -> Event:
         """Add to the log under the next number of its run; an event whose (run, key) is there already is left as it was."""
@@ -254,6 +276,13 @@ def _whole_id(connection: Connection, beginning: str) -> str:
             f"several runs begin with {beginning}: {', '.join(found)}", remedy="Write more of it."
         )
     return str(found[0])
+
+
+def _stands_after(place: Position) -> ColumnElement[bool]:
+    """Say the order of lists: latest first, then by id, the latest attempt first."""
+    later_id = or_(runs.c.id > place.id, and_(runs.c.id == place.id, runs.c.attempt < place.attempt))
+    at = literal(place.requested_at, Moment())
+    return or_(runs.c.requested_at < at, and_(runs.c.requested_at == at, later_id))
 
 
 def _is(table: Table, run_id: str, attempt: int) -> ColumnElement[bool]:
