@@ -55,8 +55,11 @@ class Repository:
 class FakeDistribution:
     """The store and its API. `scheme` is how it wants to know who asks: ``, `basic` or `bearer`."""
 
-    def __init__(self, *, scheme: str = "", deletes: bool = True, page: int = 1000) -> None:
+    def __init__(
+        self, *, scheme: str = "", deletes: bool = True, page: int = 1000, lists_referrers: bool = True
+    ) -> None:
         self.scheme = scheme
+        self.lists_referrers = lists_referrers
         self.deletes = deletes
         self.page = page
         self.accounts: dict[str, Account] = {}
@@ -92,6 +95,7 @@ class FakeDistribution:
             Route(f"{name}/blobs/uploads/{{upload}}", self._asked(self._upload), methods=["PUT", "DELETE"]),
             Route(f"{name}/blobs/{{digest}}", self._asked(self._blob), methods=["GET", "HEAD"]),
             Route(f"{name}/tags/list", self._asked(self._tags)),
+            Route(f"{name}/referrers/{{digest}}", self._asked(self._referrers)),
         ]
 
     def count(self, method: str, ending: str) -> int:
@@ -188,7 +192,11 @@ class FakeDistribution:
         path, reference = request.path_params["path"], request.path_params["reference"]
         if request.method == "PUT":
             digest = self._store(path, reference, Image(request.state.body, request.headers["Content-Type"]))
-            return Response(status_code=201, headers={"Docker-Content-Digest": digest})
+            headers = {"Docker-Content-Digest": digest}
+            subject = json.loads(request.state.body).get("subject")
+            if subject and self.lists_referrers:
+                headers["OCI-Subject"] = subject["digest"]
+            return Response(status_code=201, headers=headers)
         repository = self.repositories.get(path)
         if repository is None:
             return _error(404, "NAME_UNKNOWN", "repository name not known to registry")
@@ -212,7 +220,8 @@ class FakeDistribution:
         repository = self.repositories.setdefault(path, Repository())
         digest = f"sha256:{hashlib.sha256(image.content).hexdigest()}"
         repository.images[digest] = image
-        repository.tags[tag] = digest
+        if ":" not in tag:
+            repository.tags[tag] = digest
         repository.pushed[tag] = self.tick()
         self.on_push(path, tag, digest)
         return digest
@@ -240,6 +249,20 @@ class FakeDistribution:
         if self.blobs_elsewhere:
             return RedirectResponse(f"{self.blobs_elsewhere}/{digest}", status_code=307)
         return Response(self.blobs[digest])
+
+    def _referrers(self, request: Request) -> Response:
+        if not self.lists_referrers:
+            return Response("404 page not found", status_code=404)
+        images = self.repositories.get(request.path_params["path"], Repository()).images
+        told = [(digest, image, json.loads(image.content)) for digest, image in images.items()]
+        found = [
+            {"mediaType": image.kind, "digest": digest, "size": len(image.content)}
+            | {"artifactType": manifest["artifactType"]}
+            for digest, image, manifest in told
+            if (manifest.get("subject") or {}).get("digest") == request.path_params["digest"]
+        ]
+        kind = "application/vnd.oci.image.index.v1+json"
+        return JSONResponse({"schemaVersion": 2, "mediaType": kind, "manifests": found}, media_type=kind)
 
     def _tags(self, request: Request) -> Response:
         path = request.path_params["path"]

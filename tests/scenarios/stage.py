@@ -82,6 +82,7 @@ class Stage:
             budget=ports.pop("budget", Budget()),
             registry=ports.pop("registry", None),
             scan_gate=ports.pop("scan_gate", None),
+            attester=ports.pop("attester", None),
         )
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from conductor.adapters.fake.builder import FakeBuilder
 from conductor.adapters.fake.engine import FakeEngine
 from conductor.adapters.fake.store import FakeStore
+from conductor.domain.attestation import Attestation, AttestationState
 from conductor.domain.event import StepRecord
 from conductor.domain.report import BuiltImage
 from conductor.domain.scan import Scan, ScanState
@@ -168,3 +169,20 @@ class ScanningRegistry:
         if isinstance(found, ConductorError):
             raise found
         return found
+
+
+class NotingAttester:
+    """Attests what it is asked to, and notes it; an error is raised for the image of that name."""
+
+    def __init__(self, *, fails: str = "") -> None:
+        self.asked: list[str] = []
+        self._fails = fails
+
+    async def attest(self, image: str) -> Attestation:
+        self.asked.append(image)
+        if self._fails and image.startswith(f"registry.test/{self._fails}@"):
+            raise UnreachableError("the registry does not answer")
+        return Attestation(state=AttestationState.DONE, sbom=DIGEST, components=7, signature=DIGEST)
+
+
+DIGEST = f"sha256:{'5' * 64}"

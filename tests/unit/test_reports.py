@@ -447,6 +447,7 @@ AssertionError: expected 1 e-mail, got 0
             ],
             "failures_left_out": 0,
             "vulnerable": [],
+            "attested": [],
             "tail": [],
             "partial": ["tests: reports/late.xml: is empty"],
             "notes": [],

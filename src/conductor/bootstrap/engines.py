@@ -54,7 +54,7 @@ def renderers(settings: Settings | None = None, *, instance: str = "conductor") 
     from conductor.adapters.kubernetes.manifests.site import Site
     from conductor.adapters.kubernetes.renderer import KubernetesRenderer
 
-    site = _site(settings) if settings else Site()
+    site = site_of(settings) if settings else Site()
     return DockerRenderer(instance), KubernetesRenderer(replace(site, instance=instance))
 
 
@@ -103,7 +103,7 @@ def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> t
     from conductor.adapters.kubernetes.engine import KubernetesEngine
 
     connection = Connection(kubeconfig=settings.kubeconfig or "", context=settings.kube_context or "")
-    site = _site(settings)
+    site = site_of(settings)
     engine = KubernetesEngine(connection, site=site, secrets=secrets, registry=images)
     if images is None:
         return engine, NoBuilder()
@@ -129,7 +129,8 @@ def _addresses(settings: Settings) -> Addresses | None:
     )
 
 
-def _site(settings: Settings) -> Site:
+def site_of(settings: Settings) -> Site:
+    """Say what the cluster is like."""
     from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
 
     usual = Site()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from conductor.domain.attestation import Attestation
 from conductor.domain.cost import Cost
 from conductor.domain.event import StepRecord
 from conductor.domain.history import SinceGreen
@@ -31,6 +32,8 @@ class BuiltImage:
     link: str = ""
     """The registry's page of it."""
     scan: Scan | None = None
+    attestation: Attestation | None = None
+    """None where nobody asked for any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from conductor.domain.attestation import Attestation
 from conductor.domain.cost import Cost
 from conductor.domain.event import StepRecord
 from conductor.domain.history import SinceGreen
@@ -164,6 +165,17 @@ def _image(image: BuiltImage) -> Json:
         "published": image.published,
         "link": image.link,
         "scan": _scan(image.scan) if image.scan else None,
+        "attestation": _attestation(image.attestation) if image.attestation else None,
+    }
+
+
+def _attestation(attestation: Attestation) -> Json:
+    return {
+        "state": attestation.state.value,
+        "sbom": attestation.sbom,
+        "components": attestation.components,
+        "signature": attestation.signature,
+        "message": attestation.message,
     }
 
 

@@ -22,6 +22,7 @@ from conductor.reports.words import (
     duration,
     finding_in_words,
     full_name,
+    how_attested,
     how_it_stood,
     how_scanned,
     in_words,
@@ -127,6 +128,7 @@ def _markdown(report: Report, groups: Sequence[_Group], level: _Level) -> str:
         _tail(report.tail, level),
         _services(report, level),
         _list("Images with vulnerabilities", _vulnerable(report), level),
+        _list("SBOM and signature", _attested(report), level),
         _list("Missing from the evidence", report.partial, level),
         _list("Notes", _notes(report), level),
         _look(report.links, level),
@@ -221,6 +223,11 @@ def _vulnerable(report: Report) -> tuple[str, ...]:
     return tuple(f"{i.name}: {how_scanned(i)}; {finding_in_words(scan.worst[0])}" for i, scan in found)
 
 
+def _attested(report: Report) -> tuple[str, ...]:
+    """Name images beside which something was to be left, each with what there is."""
+    return tuple(f"{i.name}: {said}" for i in report.images if (said := how_attested(i)))
+
+
 def _list(title: str, items: Sequence[str], level: _Level) -> Iterator[str]:
     if not items or not level.notes:
         return
@@ -257,6 +264,7 @@ def _data(report: Report, groups: Sequence[_Group], level: _Level) -> dict[str, 
         "failures": [_group_data(group, level) for group in groups[: level.groups]],
         "failures_left_out": _left_out(groups, level),
         "vulnerable": [cut(text, level.line) for text in _vulnerable(report)[: level.notes]],
+        "attested": [cut(text, level.line) for text in _attested(report)[: level.notes]],
         "tail": _log(report.tail[len(report.tail) - min(len(report.tail), level.tail) :], level.tail, level),
         "partial": [cut(text, level.line) for text in report.partial[: level.notes]],
         "notes": [cut(text, level.line) for text in _notes(report)[: level.notes]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from conductor.domain.report import Failure, LogLine, Report
+from conductor.domain.report import BuiltImage, Failure, LogLine, Report
 from conductor.domain.verdict import Verdict
 from conductor.reports.digest import to_digest
 from conductor.reports.escaping import block, cell, code, in_html, link, prose
@@ -22,6 +22,7 @@ from conductor.reports.words import (
     duration,
     finding_in_words,
     full_name,
+    how_attested,
     how_it_stood,
     how_made,
     how_scanned,
@@ -211,8 +212,12 @@ def _chart(report: Report, level: _Level) -> list[Sequence[str]]:
 
 def _images(report: Report) -> list[Sequence[str]]:
     return [
-        (cell(cut(i.name, 100)), how_made(i), cell(cut(i.digest or i.reference, 100))) for i in report.images
+        (cell(cut(i.name, 100)), _how_made(i), cell(cut(i.digest or i.reference, 100))) for i in report.images
     ]
+
+
+def _how_made(image: BuiltImage) -> str:
+    return ", ".join(filter(None, (how_made(image), how_attested(image))))
 
 
 def _findings(report: Report) -> list[Sequence[str]]:

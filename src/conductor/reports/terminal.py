@@ -16,6 +16,7 @@ from conductor.reports.words import (
     duration,
     finding_in_words,
     full_name,
+    how_attested,
     how_it_stood,
     how_made,
     how_scanned,
@@ -77,11 +78,11 @@ def _headline(report: Report) -> Iterator[str]:
 
 
 def _image(image: BuiltImage) -> tuple[str, str, str]:
-    scanned = how_scanned(image)
+    said = (image.digest[:19] or image.reference, how_scanned(image), how_attested(image))
     return (
         image.name,
         how_made(image),
-        (image.digest[:19] or image.reference) + (f"  {scanned}" if scanned else ""),
+        "  ".join(filter(None, said)),
     )
 
 

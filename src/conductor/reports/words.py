@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from conductor.domain.attestation import AttestationState
 from conductor.domain.cost import Cost
 from conductor.domain.history import SinceGreen
 from conductor.domain.report import BuiltImage, ServiceEnding
@@ -150,6 +151,18 @@ def how_scanned(image: BuiltImage) -> str:
         return f"scan {scan.state}: {scan.message}" if scan.message else f"scan {scan.state}"
     found = [f"{scan.counts[one]} {one.lower()}" for one in Severity if scan.counts.get(one)]
     return ", ".join(found) or "nothing found"
+
+
+def how_attested(image: BuiltImage) -> str:
+    """Say what is left beside an image; empty where nothing was wanted, or the run ended before."""
+    made = image.attestation
+    if made is None or made.state is AttestationState.PENDING:
+        return ""
+    if made.state is AttestationState.FAILED:
+        return "no SBOM or signature"
+    parts = [f"SBOM of {plural(made.components, 'component')}"] if made.sbom else []
+    parts += ["signed"] if made.signature else []
+    return ", ".join(parts)
 
 
 def finding_in_words(finding: Finding) -> str:

@@ -67,3 +67,19 @@ class RegistrySettings(BaseSettings):
         description="A run with a test image in which a scan found anything at least that bad does not pass: `critical`, `high`, `medium` "
         "or `low`. Empty for none.",
     )
+    sbom: bool = Field(
+        default=False,
+        description="Have the SBOM of each image that was pushed made and attached to it in the registry (CycloneDX).",
+    )
+    sbom_image: str = Field(
+        default="docker.io/anchore/syft:v1.18.1",
+        description="Image of Syft, which makes SBOMs, on the engine.",
+    )
+    sign_key_file: Path | None = Field(
+        default=None,
+        description="Private key (PEM, ECDSA P-256: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`) with which "
+        "images that were pushed are signed, and their SBOMs; `cosign verify` takes its public half. It does not leave Conductor.",
+    )
+    sign_key_password: SecretStr | None = Field(
+        default=None, description="Password of that key, where it has one."
+    )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from conductor.building.context import key_of
+from conductor.domain.attestation import Attestation, AttestationState
 from conductor.domain.blueprint import ImageBuild
 from conductor.domain.event import Kind
 from conductor.domain.names import LABEL_RUN, slug
@@ -16,7 +17,7 @@ from conductor.durable import step
 from conductor.errors import ConductorError, RunError
 from conductor.ports.builder import BuildOrder, OnLine, Remote
 from conductor.ports.world import the_world
-from conductor.steps.place import checkout_of
+from conductor.steps.place import checkout_at_hand
 from conductor.steps.tell import tell
 
 
@@ -35,6 +36,8 @@ async def make_image(run: Run, image: ImageBuild) -> BuiltImage:
         raise
     seconds = (world.clock.now() - began).total_seconds()
     built = replace(built, name=image.name, seconds=seconds)
+    if world.attester and built.published:
+        built = replace(built, attestation=Attestation(state=AttestationState.PENDING))
     await _ask_for_scan(built)
     await world.store.save_image(run, built)
     await tell(
@@ -58,7 +61,7 @@ async def _find_or_build(run: Run, image: ImageBuild) -> BuiltImage:
 
 
 async def _order(run: Run, image: ImageBuild) -> BuildOrder:
-    checkout = checkout_of(run)
+    checkout = await checkout_at_hand(run)
     return BuildOrder(
         run=run.id,
         repository=run.repository,

@@ -2,7 +2,8 @@
 
     clone -> read the plan -> namespace -> secrets -> builds ┐ side by side: a service starts as soon as its image
                                                       stack  ┘ is there and what it depends on is so far
-          -> test suites, side by side -> scans of the images -> logs -> lease -> report -> kept, or removed
+          -> test suites, side by side -> SBOMs and signatures, where they are wanted -> scans of the images
+          -> logs -> lease -> report -> kept, or removed
 
 Every line below is a recorded step or a recorded workflow of its own: a kill between any two of them loses nothing.
 """
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from conductor.domain.report import BuiltImage
 from conductor.domain.run import Run
 from conductor.domain.verdict import Fault, Outcome
-from conductor.durable import cancel, start, workflow
+from conductor.durable import Handle, cancel, start, workflow
 from conductor.errors import ConductorError
 from conductor.reports.judge import broken, judge_run
+from conductor.steps.attest_images import attest_images
 from conductor.steps.clone import clone
 from conductor.steps.create_namespace import create_namespace
 from conductor.steps.raise_stack import raise_stack
@@ -52,11 +55,15 @@ async def _attempt(run: Run, children: list[str]) -> Outcome:
     await create_namespace(run, blueprint)
     await sync_secrets(run, blueprint)
     builds: dict[str, str] = {}
+    building: list[Handle[BuiltImage]] = []
     for image in blueprint.images:
         build = await start(build_image, run, image, id=f"{run.workflow_id}/build/{image.name}")
         builds[image.name] = build.id
+        building.append(build)
         children.append(build.id)
     await raise_stack(run, blueprint, builds)
     suites = await start_suites(run, blueprint, builds, children)
     outcome = judge_run([await suite.result() for suite in suites])
+    if any([(await build.result()).attestation for build in building]):
+        await attest_images(run)
     return await scan_images(run, outcome)

@@ -33,6 +33,7 @@ ACCEPTED = ", ".join(_KINDS)
 _ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"})
 """`NOT_FOUND` is Harbor's."""
 _NO_DELETING = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_NO_REFERRERS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 _MOST_PAGES = 1000
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -116,20 +117,44 @@ class Distribution:
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": await self._push_blob(path, written, CONFIG),
-            "layers": [await self._push_blob(path, layer, LAYER)],
+            "config": await self.push_blob(path, written, CONFIG),
+            "layers": [await self.push_blob(path, layer, LAYER)],
         }
         content = json.dumps(manifest, sort_keys=True).encode()
-        answer = await self._ask(
-            "PUT",
-            f"/v2/{path}/manifests/{tag}",
-            scope=_push(path),
-            headers={"Content-Type": MANIFEST},
-            content=content,
-        )
-        if not answer.ok:
-            raise refusal(f"pushing {path}:{tag}", answer)
+        await self.push_manifest(path, content, kind=MANIFEST, tag=tag)
         return sha256(content)
+
+    async def push_manifest(self, path: str, content: bytes, *, kind: str, tag: str = "") -> bool:
+        """Push a manifest or an index whose parts are there, under a tag or only its digest.
+
+        Returns whether the registry lists it among what refers to its subject: one that knows no referrers does not.
+        """
+        reference = tag or sha256(content)
+        where, headers = f"/v2/{path}/manifests/{reference}", {"Content-Type": kind}
+        answer = await self._ask("PUT", where, scope=_push(path), headers=headers, content=content)
+        if not answer.ok:
+            raise refusal(f"pushing {path}:{reference}", answer)
+        return bool(answer.headers.get("OCI-Subject"))
+
+    async def referrers(self, path: str, digest: str) -> Mapping[str, Any] | None:
+        """Return the index of what refers to a manifest; None where the registry keeps none."""
+        answer = await self._ask("GET", f"/v2/{path}/referrers/{digest}", scope=_pull(path))
+        if answer.status in _NO_REFERRERS:
+            return None
+        if not answer.ok:
+            raise refusal(f"listing what is attached to {path}@{digest}", answer)
+        told: Mapping[str, Any] = answer.json()
+        return told
+
+    async def descriptor(self, path: str, digest: str) -> Mapping[str, object]:
+        """Describe a manifest as others refer to it. UnreachableError where it is gone."""
+        where = f"/v2/{path}/manifests/{digest}"
+        answer = await self._ask("GET", where, scope=_pull(path), headers={"Accept": ACCEPTED})
+        if not answer.ok:
+            _must_be_absent(answer, f"reading {path}@{digest}")
+            raise UnreachableError(f"the registry has no {path}@{digest} any more")
+        kind = answer.headers.get("Content-Type", MANIFEST).partition(";")[0]
+        return {"mediaType": kind, "digest": digest, "size": len(answer.body)}
 
     async def may_push(self, path: str) -> bool:
         """Tell whether an upload would be taken; the one that is begun is cancelled."""
@@ -152,7 +177,8 @@ class Distribution:
             _must_be_absent(answer, f"deleting {path}@{digest}")
         return True
 
-    async def _push_blob(self, path: str, content: bytes, kind: str) -> dict[str, object]:
+    async def push_blob(self, path: str, content: bytes, kind: str) -> dict[str, object]:
+        """Push a blob that is not there yet; return its descriptor."""
         digest = sha256(content)
         there = await self._ask("HEAD", f"/v2/{path}/blobs/{digest}", scope=_push(path))
         if not there.ok:

@@ -216,10 +216,7 @@ class KanikoBuilder:
         async with self._preparing:
             if self._is_prepared:
                 return
-            hosts = (
-                _host(self._registry.cache("x")),
-                *(mirror.partition("/")[0] for mirror in self._kaniko.mirrors),
-            )
+            hosts = grounds.hosts_of(self._registry.cache("x"), self._kaniko)
             await grounds.prepare(client, self._site, self._kaniko, hosts=hosts)
             for found in (await client.list(JOB, namespace_of(self._site, self._kaniko))).items:
                 held = (found["metadata"].get("annotations") or {}).get(GRANT)
@@ -277,10 +274,6 @@ def _was_told(found: Manifest) -> bool:
 
 def _is_finished(found: Manifest) -> bool:
     return holds(found, "Complete") or holds(found, "Failed")
-
-
-def _host(reference: str) -> str:
-    return reference.partition("/")[0]
 
 
 def _not_there(order: BuildOrder, reference: str) -> RunError:

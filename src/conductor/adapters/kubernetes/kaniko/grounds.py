@@ -14,6 +14,11 @@ from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.errors import ConductorError, ConflictError
 
 
+def hosts_of(reference: str, kaniko: KanikoSite) -> Sequence[str]:
+    """List what has to be reached to build and look at images whose names begin as this one does."""
+    return (reference.partition("/")[0], *(mirror.partition("/")[0] for mirror in kaniko.mirrors))
+
+
 async def prepare(client: Client, site: Site, kaniko: KanikoSite, *, hosts: Sequence[str]) -> None:
     """Have the namespace with its bounds, before anything runs in it. ConflictError where it is somebody else's."""
     name = namespace_of(site, kaniko)
