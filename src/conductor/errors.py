@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -106,11 +107,15 @@ class RunError(ConductorError):
 
 
 class UnreachableError(ConductorError):
-    """Something outside does not answer."""
+    """Something outside does not answer. `retry_after` is how long it wants to be left alone, where it says so."""
 
     code = "unreachable"
     exit_code = 4
     retryable = True
+
+    def __init__(self, message: str, *, remedy: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
 
 
 class ConflictError(ConductorError):
