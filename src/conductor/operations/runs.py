@@ -13,6 +13,7 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Verdict
 from conductor.errors import NotFoundError
+from conductor.operations.retention import refuse_removed
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
 
@@ -111,6 +112,7 @@ async def logs(
     """Yield what containers and builds wrote, from Conductor's own record; with `follow` until the run has ended, in its last attempt."""
     row = await find(world, name)
     run = row.run
+    await refuse_removed(world, run)
     known = await world.evidence.workloads(run.id, run.attempt)
     if workload and workload not in known and not follow:
         there = ", ".join(known) or "none yet"

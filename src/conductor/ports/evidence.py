@@ -49,6 +49,26 @@ class Evidence(Protocol):
         """Return the names of what was saved."""
         ...
 
+    async def attempts(self) -> Sequence[tuple[str, int]]:
+        """Return the attempts (run, number) of which logs or artifacts are there."""
+        ...
+
+    async def size(self, run_id: str, attempt: int) -> int:
+        """Return the bytes of its logs and artifacts."""
+        ...
+
+    async def shed(self, run_id: str, attempt: int, *, at: datetime) -> int:
+        """Remove the logs and artifacts of an attempt for good, and remember when; its reports stay. Returns the bytes that are free."""
+        ...
+
+    async def shed_at(self, run_id: str, attempt: int) -> datetime | None:
+        """Return when that was done; None where it was not."""
+        ...
+
+    async def pack(self, run_id: str, attempt: int) -> int:
+        """Compress the logs of an attempt that has ended: they read as before. Returns how many were not compressed."""
+        ...
+
     async def delete(self, run_id: str) -> None:
         """Remove all of a run's."""
         ...

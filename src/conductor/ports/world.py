@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from conductor.domain.budget import Budget
 from conductor.domain.cost import Tariff
+from conductor.domain.retention import Retention
 from conductor.domain.scan import Severity
-from conductor.ports.attestation import Attester
 from conductor.ports.builder import Builder
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Engine
@@ -36,8 +36,7 @@ class World:
     history: History | None = None
     """None where nothing is remembered from one run to the next."""
     tariff: Tariff = field(default_factory=Tariff)
-    attester: Attester | None = None
-    """None where images get neither SBOM nor signature."""
+    retention: Retention = field(default_factory=Retention)
     scan_gate: Severity | None = None
     """What a scan finds that is at least so bad lets no run pass."""
 

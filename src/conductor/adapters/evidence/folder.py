@@ -16,12 +16,16 @@ from operator import attrgetter
 from pathlib import Path
 
 from conductor.adapters.evidence.log import Log
-from conductor.adapters.evidence.names import RESERVED, checked_run, confined, log_file, workload_of
+from conductor.adapters.evidence.names import RESERVED, checked_run, confined, is_log, log_file, workload_of
 from conductor.domain.report import LogLine
 from conductor.errors import StateError
 
 _BATCH = 1000
 _UNFINISHED = ".saving-"
+_BULKY = ("logs", "artifacts")
+"""What retention removes; reports and the blueprint are small, and stay."""
+_SHED = ".removed"
+"""The file that says when it did."""
 _REMEDY = (
     "See that the disk that holds the state folder (CONDUCTOR_STATE) has space and that you may write there."
 )
@@ -61,7 +65,8 @@ class FolderEvidence:
         """Return whose logs there are, by name."""
         folder = self._attempt(run_id, attempt) / "logs"
         with _translated(f"reading the logs of {run_id}"), suppress(FileNotFoundError):
-            return sorted(map(workload_of, await asyncio.to_thread(os.listdir, folder)))
+            names = await asyncio.to_thread(os.listdir, folder)
+            return sorted({workload_of(name) for name in names if is_log(name)})
         return []
 
     async def read_log(
@@ -76,7 +81,7 @@ class FolderEvidence:
         """Yield lines of one workload, or of all in the order of their times, those strictly after `since`."""
         whose = [workload] if workload is not None else await self.workloads(run_id, attempt)
         folder = self._attempt(run_id, attempt) / "logs"
-        logs = [self._log(folder, one) for one in whose if (folder / log_file(one)).exists()]
+        logs = [log for log in (self._log(folder, one) for one in whose) if log.exists()]
         merged = _merged(logs, since) if tail is None else _last(logs, since, tail)
         with _translated(f"reading the logs of {run_id}"):
             while batch := await asyncio.to_thread(lambda: list(islice(merged, _BATCH))):
@@ -102,13 +107,54 @@ class FolderEvidence:
         with _translated(f"listing the files of {run_id}"):
             return await asyncio.to_thread(lambda: sorted(_saved(self._attempt(run_id, attempt))))
 
+    async def attempts(self) -> Sequence[tuple[str, int]]:
+        """Return the attempts of which logs or artifacts are there."""
+        with _translated("looking through the evidence"):
+            return await asyncio.to_thread(lambda: sorted(_attempts(self._runs)))
+
+    async def size(self, run_id: str, attempt: int) -> int:
+        """Return the bytes of its logs and artifacts."""
+        with _translated(f"measuring the files of {run_id}"):
+            return await asyncio.to_thread(_bytes_of, self._bulky(run_id, attempt))
+
+    async def shed(self, run_id: str, attempt: int, *, at: datetime) -> int:
+        """Remove logs and artifacts, and remember when; gone already is well. Returns the bytes."""
+        folder = self.folder(run_id, attempt)
+        with _translated(f"removing the files of {run_id}"):
+            freed = await self.size(run_id, attempt)
+            if not (folder / _SHED).exists():
+                (folder / _SHED).write_text(at.isoformat())
+            for path in self._bulky(run_id, attempt):
+                await asyncio.to_thread(_remove, path)
+        self._forget(folder)
+        return freed
+
+    async def shed_at(self, run_id: str, attempt: int) -> datetime | None:
+        """Return when its logs and artifacts were removed for good."""
+        with _translated(f"reading the files of {run_id}"), suppress(FileNotFoundError, ValueError):
+            return datetime.fromisoformat((self._attempt(run_id, attempt) / _SHED).read_text())
+        return None
+
+    async def pack(self, run_id: str, attempt: int) -> int:
+        """Compress the logs. Returns how many were not before."""
+        folder = self._attempt(run_id, attempt) / "logs"
+        logs = [self._log(folder, workload) for workload in await self.workloads(run_id, attempt)]
+        with _translated(f"compressing the logs of {run_id}"):
+            return sum([await asyncio.to_thread(log.pack) for log in logs])
+
     async def delete(self, run_id: str) -> None:
         """Remove all of a run's; gone already is well."""
         path = self._runs / checked_run(run_id)
         with _translated(f"removing the files of {run_id}"):
             await asyncio.to_thread(_remove, path)
-        for log in [log for log in self._logs if log.is_relative_to(path)]:
+        self._forget(path)
+
+    def _forget(self, folder: Path) -> None:
+        for log in [log for log in self._logs if log.is_relative_to(folder)]:
             del self._logs[log]
+
+    def _bulky(self, run_id: str, attempt: int) -> tuple[Path, ...]:
+        return tuple(self._attempt(run_id, attempt) / name for name in _BULKY)
 
     def _attempt(self, run_id: str, attempt: int) -> Path:
         return self._runs / checked_run(run_id) / str(int(attempt))
@@ -153,8 +199,25 @@ def _saved(folder: Path) -> Iterator[str]:
             folders[:] = [name for name in folders if name not in RESERVED and not name.startswith(".")]
         for name in files:
             path = Path(where, name)
-            if not name.startswith(_UNFINISHED) and stat.S_ISREG(path.lstat().st_mode):
+            if name != _SHED and not name.startswith(_UNFINISHED) and stat.S_ISREG(path.lstat().st_mode):
                 yield path.relative_to(folder).as_posix()
+
+
+def _attempts(runs: Path) -> Iterator[tuple[str, int]]:
+    with suppress(FileNotFoundError):
+        for path in runs.glob("*/*"):
+            if path.name.isdecimal() and any((path / name).exists() for name in _BULKY):
+                yield path.parent.name, int(path.name)
+
+
+def _bytes_of(folders: Sequence[Path]) -> int:
+    """Add up what is there; what goes meanwhile counts nothing."""
+    total = 0
+    for where, _, names in (found for folder in folders for found in os.walk(folder)):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(where, name).lstat().st_size
+    return total
 
 
 def _remove(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Laws. Whoever appends holds the file's lock and first cuts off what a killed writer left half-written. A line from before the last moment
 on record is not recorded again by the next writer. Of the lines of that moment itself, which engines give to whole chunks, only the
-writer can know how many were repeated: it counts them.
+writer can know how many were repeated: it counts them. A log that was packed reads as before; whoever appends to it unpacks it first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from conductor.adapters.evidence import lines
+from conductor.adapters.evidence import lines, packed
 from conductor.domain.report import LogLine
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -33,9 +33,23 @@ class Log:
         self._repeated: Counter[bytes] = Counter()
         self._turn = threading.Lock()
 
+    def exists(self) -> bool:
+        """Tell whether anything was ever written, packed or not."""
+        return self._path.exists() or packed.packed_path(self._path).exists()
+
+    def pack(self) -> bool:
+        """Compress it, once nobody writes it any more. Tells whether there was anything to do."""
+        with self._turn:
+            return packed.pack(self._path)
+
     def append(self, added: Sequence[LogLine]) -> None:
         """Add lines, leaving out those that are on record already. OSError leaves the file as it was."""
-        with self._turn, self._opened(os.O_RDWR | os.O_CREAT | os.O_APPEND) as file:
+        with self._turn:
+            packed.unpack(self._path)
+            self._append(added)
+
+    def _append(self, added: Sequence[LogLine]) -> None:
+        with self._opened(os.O_RDWR | os.O_CREAT | os.O_APPEND) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file).st_size != self._end:
                 self._look_again(file, added[0].at)
@@ -87,7 +101,10 @@ class Log:
 
     @contextmanager
     def _opened(self, flags: int) -> Iterator[int]:
-        file = os.open(self._path, flags | _FLAGS, 0o600)
+        try:
+            file = os.open(self._path, flags | _FLAGS, 0o600)
+        except FileNotFoundError:
+            file = packed.open_unpacked(self._path)
         try:
             yield file
         finally:

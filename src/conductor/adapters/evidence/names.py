@@ -14,6 +14,8 @@ RESERVED = frozenset({"checkout", "logs", "scratch"})
 """Folders of an attempt that are not what was saved."""
 
 _SUFFIX = ".log"
+PACKED = ".gz"
+"""What follows the name of a log that is compressed."""
 _LONGEST = 200
 """Longer names are cut, and told apart by their hash; file systems allow 255 bytes."""
 _BEGINNING = 12
@@ -43,8 +45,17 @@ def log_file(workload: str) -> str:
 
 
 def workload_of(file: str) -> str:
-    """Return whose log a file is."""
-    return unquote(file.removesuffix(_SUFFIX))
+    """Return whose log a file is, compressed or not.
+
+    >>> workload_of("backend.log"), workload_of("backend.log.gz")
+    ('backend', 'backend')
+    """
+    return unquote(file.removesuffix(PACKED).removesuffix(_SUFFIX))
+
+
+def is_log(file: str) -> bool:
+    """Tell a log from what is only on its way to be one."""
+    return file.removesuffix(PACKED).endswith(_SUFFIX)
 
 
 def confined(folder: Path, name: str) -> Path:
