@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from conductor.adapters.folder.hosting import FolderHosting
-from conductor.domain.delivery import Delivery, Nothing, Placed, TagPushed
-from conductor.domain.run import Run, Source
+from conductor.domain.delivery import Announcement, Delivery, Nothing, Placed, TagPushed
+from conductor.domain.run import Run, Source, Status
+from conductor.domain.telling import Telling
 from conductor.errors import ConflictError, NotFoundError
 from conductor.operations import hook
 
@@ -329,6 +331,47 @@ async def test_repositories_are_named_by_their_path(root: Path, hosting: FolderH
     assert await hosting.repositories() == ["acme/shop", "tools"]
     assert not await hosting.may_write("acme/shop", "ada")
     assert await hosting.lost(since=NOW) == ()
+
+
+def telling(
+    commit: str, *, attempt: int = 1, state: Status = Status.ENDED, body: str = "# PASSED"
+) -> Telling:
+    run = replace(run_of(Source(location="x", commit=commit)), attempt=attempt)
+    return Telling(run=run, state=state, title="running: tests", summary="", body=body)
+
+
+OPENED = Announcement(run="shop-aaaaaa", attempt=1, hosting="folder")
+
+
+async def test_the_report_is_a_note_that_whoever_has_the_repository_reads(hosting: FolderHosting, git: Git):
+    commit = git("rev-parse", "HEAD")
+    at_work = await hosting.announce(OPENED, telling(commit, state=Status.RUNNING))
+    assert not at_work.final
+    ended = await hosting.announce(at_work, telling(commit, body="# PASSED\n\n`$(id)`"))
+    assert (ended.final, ended.told) == (True, telling(commit, body="# PASSED\n\n`$(id)`").fingerprint)
+    git("fetch", "--quiet", "origin", "refs/notes/conductor:refs/notes/conductor")
+    note = git("notes", "--ref=conductor", "show", commit)
+    assert note == "conductor: run shop-aaaaaa, attempt 1\n\n# PASSED\n\n`$(id)`"
+
+
+async def test_what_was_told_is_told_once_and_a_late_word_of_an_earlier_attempt_changes_nothing(
+    hosting: FolderHosting, git: Git, root: Path
+):
+    commit = git("rev-parse", "HEAD")
+    bare = git_in(root / "acme" / "shop.git")
+    await hosting.announce(OPENED, telling(commit, attempt=2, body="# FAILED"))
+    head = bare("rev-parse", "refs/notes/conductor")
+    again = await hosting.announce(OPENED, telling(commit, attempt=2, body="# FAILED"))
+    late = await hosting.announce(OPENED, telling(commit, attempt=1, body="# PASSED"))
+    assert again.final
+    assert late.final
+    assert bare("rev-parse", "refs/notes/conductor") == head
+
+
+async def test_a_report_on_a_commit_that_has_gone_is_not_told_for_ever(hosting: FolderHosting, git: Git):
+    told = await hosting.announce(OPENED, telling("a" * 40))
+    assert told.final
+    assert "not in the repository" in told.error
 
 
 def test_a_hook_of_somebody_else_stays(root: Path, tmp_path: Path):

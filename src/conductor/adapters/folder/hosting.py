@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from conductor.adapters.folder import bare
+from conductor.adapters.folder import bare, notes
 from conductor.adapters.folder.git import Git, GitError
 from conductor.adapters.folder.locations import Location
 from conductor.adapters.folder.opening import Opener
@@ -21,6 +22,7 @@ from conductor.adapters.folder.problems import translated
 from conductor.adapters.folder.refs import HEADS, TAGS, Refs
 from conductor.adapters.folder.repository import Repository
 from conductor.domain.delivery import (
+    Announcement,
     CommandGiven,
     Delivery,
     Nothing,
@@ -31,7 +33,8 @@ from conductor.domain.delivery import (
     Wish,
 )
 from conductor.domain.issues import find_issue
-from conductor.domain.run import Run, Source
+from conductor.domain.run import Run, Source, Status
+from conductor.domain.telling import Telling
 from conductor.domain.trigger import Cause, Trigger
 from conductor.errors import NotFoundError
 
@@ -131,6 +134,26 @@ class FolderHosting:
 
     async def answer(self, given: CommandGiven, text: str, *, agreed: bool) -> None:
         """Do nothing: nobody gives commands here."""
+
+    async def announce(self, announcement: Announcement, telling: Telling) -> Announcement:
+        """Write it as the commit's note: a line while the run is at work, the whole report once it has ended."""
+        ended = telling.state is Status.ENDED
+        told = replace(announcement, told=telling.fingerprint, final=ended, marks={"note": notes.REF})
+        run = telling.run
+        if announcement.told == telling.fingerprint:
+            return told
+        async with self._open(run.repository) as repository:
+            commit = await repository.find_commit(run.source.commit or "HEAD")
+            if commit is None:
+                return replace(
+                    told, final=True, error=f"{run.source.commit} is not in the repository any more"
+                )
+            text = telling.body if ended else telling.title
+            folder = Path(repository.address)
+            await notes.write(
+                repository.git, folder, commit=commit, run=run.id, attempt=run.attempt, text=text
+            )
+        return told
 
     async def aclose(self) -> None:
         """Let go of nothing: git runs as it is asked."""
