@@ -234,6 +234,12 @@ def delete(
         list[str] | None, typer.Argument(metavar="RUN...", help="Ids of runs or their beginnings.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every stack that no run is at work in.")] = False,
+    even_at_work: Annotated[
+        bool,
+        typer.Option(
+            "--even-at-work", help="With --all: those too in which a run is at work; it ends broken."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove stacks now. Reports and logs of their runs stay."""
@@ -242,9 +248,13 @@ def delete(
 
     if bool(names) == everything:
         raise typer.BadParameter("name the stacks to remove, or say --all.")
+    if even_at_work and not everything:
+        raise typer.BadParameter(
+            "--even-at-work goes with --all: a stack that is named is removed in any case."
+        )
 
     async def work(app: App) -> dict[str, int]:
-        chosen = await _idle(app.world) if everything else names or []
+        chosen = await _standing(app.world, even_at_work=even_at_work) if everything else names or []
         return {name: await stacks.delete(app.world, name) for name in chosen}
 
     removed = reading(context, work)
@@ -256,7 +266,7 @@ def delete(
         sys.stdout.write("No stack was standing.\n")
 
 
-async def _idle(world: World) -> list[str]:
+async def _standing(world: World, *, even_at_work: bool) -> list[str]:
     from conductor.domain.lease import NamespaceStatus
     from conductor.operations import stacks
 
@@ -264,7 +274,7 @@ async def _idle(world: World) -> list[str]:
     return [
         view.info.name
         for view in views
-        if view.lease is None or view.lease.status is not NamespaceStatus.ACTIVE
+        if even_at_work or view.lease is None or view.lease.status is not NamespaceStatus.ACTIVE
     ]
 
 
