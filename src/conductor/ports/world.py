@@ -8,6 +8,7 @@ from conductor.domain.budget import Budget
 from conductor.domain.cost import Tariff
 from conductor.domain.retention import Retention
 from conductor.domain.scan import Severity
+from conductor.ports.attestation import Attester
 from conductor.ports.builder import Builder
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Engine
@@ -37,6 +38,8 @@ class World:
     """None where nothing is remembered from one run to the next."""
     tariff: Tariff = field(default_factory=Tariff)
     retention: Retention = field(default_factory=Retention)
+    attester: Attester | None = None
+    """None where images get neither SBOM nor signature."""
     scan_gate: Severity | None = None
     """What a scan finds that is at least so bad lets no run pass."""
 
