@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -21,6 +22,15 @@ _PLACE = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?")
 _REACH = re.compile(rf"[0-9a-fA-F.:]+/\d{{1,3}}(:\d{{1,5}})?|{LABEL.pattern}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.*?-]+(/[A-Za-z0-9_.*?-]+)*")
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*):(\d{1,5})")
+_DURATION = re.compile(r"(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?<!^)")
+_PART = re.compile(r"(\d+)([dhms])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)(k|K|M|G|T|Ki|Mi|Gi|Ti)?")
+_FACTORS = {
+    "": 1,
+    **{unit: 1000**power for unit, power in {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}.items()},
+    **{f"{unit}i": 1024**power for unit, power in {"K": 1, "M": 2, "G": 3, "T": 4}.items()},
+}
 SHORTEST_KEY = 32
 _EGRESS = ("allow", "cluster", "deny")
 
@@ -121,6 +131,23 @@ def _size(value: str) -> str:
     return value
 
 
+def _span(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _DURATION.fullmatch(value):
+        raise ValueError("write a duration such as 12h, 30d or 1d12h")
+    return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(value)))
+
+
+def _bytes(value: Any) -> Any:
+    found = _BYTES.fullmatch(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return value
+    if found is None:
+        raise ValueError("write a size such as 50Gi")
+    return int(float(found[1]) * _FACTORS[found[2] or ""])
+
+
 def _address(value: str | None) -> str | None:
     if value is not None and not re.match(r"(unix|tcp|http|https|ssh|npipe)://.", value):
         raise ValueError("write it as unix:///path/of/socket or tcp://host:port")
@@ -176,6 +203,10 @@ Domain = Annotated[str, AfterValidator(_domain)]
 GatewayName = Annotated[str, AfterValidator(_whole(_GATEWAY, "write it as namespace/name"))]
 Key = Annotated[SecretStr, AfterValidator(_long)]
 Size = Annotated[str, AfterValidator(_size)]
+Span = Annotated[timedelta, BeforeValidator(_span)]
+"""A duration: days, hours, minutes, seconds."""
+Bytes = Annotated[int, BeforeValidator(_bytes)]
+"""A size in bytes, written as Kubernetes writes them."""
 InstanceName = Annotated[
     str, AfterValidator(_whole(LABEL, "use lower-case letters, digits and hyphens, 40 at most"))
 ]
