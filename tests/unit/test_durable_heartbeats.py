@@ -135,7 +135,7 @@ async def test_a_killed_process_is_dead_once_its_last_beat_is_old(postgres: str,
             await asyncio.sleep(0.05)
 
 
-async def test_a_process_that_stood_still_knows_that_it_is_lost_when_it_goes_on(
+async def test_a_process_that_stood_still_and_was_taken_over_is_lost_when_it_goes_on(
     postgres: str, other: Heartbeats
 ):
     process, executor = await entered(postgres)
@@ -143,7 +143,8 @@ async def test_a_process_that_stood_still_knows_that_it_is_lost_when_it_goes_on(
     async with asyncio.timeout(BOUND):
         while await other.living([executor]):  # noqa: ASYNC110 -- another process is watched
             await asyncio.sleep(0.05)
-    process.send_signal(signal.SIGCONT)
+    async with other.takeover(executor):
+        process.send_signal(signal.SIGCONT)
     out, err = await asyncio.wait_for(process.communicate(), BOUND)
     assert (out, err) == (b"lost\n", b"")
 

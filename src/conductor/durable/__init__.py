@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conductor.durable.room import executor, is_alive, launch, shutdown, until_lost
-    from conductor.durable.standing import Standing, status_of
+    from conductor.durable.standing import Standing, recorded, status_of
     from conductor.durable.steps import step
     from conductor.durable.takeover import cancel, orphans, resume
     from conductor.durable.workflows import Handle, Workflow, outcome_of, retrieve, start, workflow
@@ -45,6 +45,7 @@ __all__ = [
     "launch",
     "orphans",
     "outcome_of",
+    "recorded",
     "resume",
     "retrieve",
     "shutdown",
@@ -57,7 +58,7 @@ __all__ = [
 
 _ROOMS = {
     **dict.fromkeys(("executor", "is_alive", "launch", "shutdown", "until_lost"), "room"),
-    **dict.fromkeys(("Standing", "status_of"), "standing"),
+    **dict.fromkeys(("Standing", "recorded", "status_of"), "standing"),
     **dict.fromkeys(("step",), "steps"),
     **dict.fromkeys(("cancel", "orphans", "resume"), "takeover"),
     **dict.fromkeys(("Handle", "Workflow", "outcome_of", "retrieve", "start", "workflow"), "workflows"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dbos import DBOS, WorkflowStatus
 
 from conductor.domain.run import Status
-from conductor.durable.room import apart, owner_of, the_room
+from conductor.durable.codec import decode
+from conductor.durable.room import apart, is_launched, owner_of, the_room
 
 UNENDED = ["PENDING", "ENQUEUED", "DELAYED"]
 
@@ -51,6 +53,20 @@ async def standings(
         await room.executors.living(owners) if owners else frozenset()
     )  # looked at after the rows: nobody is missed
     return [_standing(row, living) for row in rows]
+
+
+async def recorded(workflow_id: str, steps: Sequence[str], annotation: Any) -> Any:
+    """Return what the first of these steps that has gone well gave, by the record of its workflow; None where none has.
+
+    None too where no workflow can be asked about: durable execution is not launched.
+    """
+    if not is_launched():
+        return None
+    for one in await apart(DBOS.list_workflow_steps_async(workflow_id)):
+        record = one["output"]
+        if one["function_name"] in steps and isinstance(record, dict) and "value" in record:
+            return decode(record["value"], annotation)
+    return None
 
 
 async def tree(workflow_id: str) -> list[Standing]:

@@ -27,6 +27,7 @@ POLL_SECONDS = 0.1
 async def orphans() -> list[str]:
     """Return what can be resumed: workflows of dead processes, oldest first, without those that another orphan started."""
     room = the_room()
+    room.refuse_if_lost()
     left = [one for one in await standings(unended=True) if one.status is Status.INTERRUPTED]
     ids = {one.id for one in left}
     if not left:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.lease import Lease, NamespaceInfo, NamespaceStatus
 from conductor.domain.masking import Masker
@@ -28,6 +26,7 @@ from conductor.errors import (
 from conductor.ports.engine import Address, ExecResult, Place
 from conductor.ports.terminal import Terminal
 from conductor.ports.world import World
+from conductor.steps.place import find_blueprint
 from conductor.steps.room import remove_stack
 from conductor.steps.ticking import ticking
 
@@ -167,7 +166,7 @@ async def open_port(
 async def open_address(world: World, name: str, service: str, *, port: int | None = None) -> Address:
     """Give a service an address of its own, closed to who has no token; without `port` that of its first one."""
     info, lease = await _leased(world, name)
-    stack = _blueprint(world, lease).stack
+    stack = (await _blueprint(world, lease)).stack
     return await world.engine.address_of(_place(world, info), stack, service, port=port)
 
 
@@ -211,7 +210,7 @@ async def wake(world: World, name: str) -> Lease:
     info, lease = await _leased(world, name)
     _refuse_at_work(info, lease)
     place = _place(world, info)
-    blueprint = _blueprint(world, lease)
+    blueprint = await _blueprint(world, lease)
     woken: set[str] = set()
     deadline = world.clock.now() + _WAKE_LIMIT
     async with aclosing(ticking(world, place)) as watch:
@@ -265,17 +264,18 @@ def _place(world: World, info: NamespaceInfo) -> Place:
     return Place(namespace=info.name, run=info.run, checkout=checkout)
 
 
-def _blueprint(world: World, lease: Lease) -> Blueprint:
-    file = _folder(world, lease) / "blueprint.json"
-    if not file.exists():
+async def _blueprint(world: World, lease: Lease) -> Blueprint:
+    row = await world.store.find_run(lease.run, attempt=attempt_of(lease.namespace, lease.run))
+    blueprint = await find_blueprint(row.run) if row else None
+    if blueprint is None:
         raise NotFoundError(f"the blueprint of {lease.run} is gone", remedy="Delete the stack and run again.")
-    return TypeAdapter(Blueprint).validate_json(file.read_bytes())
+    return blueprint
 
 
 async def _masker(world: World, info: NamespaceInfo) -> Masker:
     """Return what hides the secrets of a stack, also in a process that did not raise it. RefusedError where they are not at hand."""
     row = await world.store.find_run(info.run)
-    blueprint = _blueprint(world, info.lease) if row and info.lease else None
+    blueprint = await _blueprint(world, info.lease) if row and info.lease else None
     try:
         if row and blueprint and blueprint.secret_names:
             await world.secrets.sync(row.run, blueprint.secret_names)

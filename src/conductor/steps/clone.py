@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from conductor.domain.run import Run
 from conductor.durable import step
-from conductor.ports.world import the_world
-from conductor.steps.place import checkout_of
+from conductor.steps.place import fetch_checkout
 
 
 @step("clone")
 async def clone(run: Run) -> None:
     """Fetch it by commit; a tag that moved meanwhile takes nothing from this run. Repeated: starts over."""
-    await the_world().forge.clone(run.source, checkout_of(run))
+    await fetch_checkout(run)

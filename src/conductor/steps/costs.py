@@ -17,7 +17,7 @@ _TAKES_ITS_PLACE = ("create-namespace", "hold-stack")
 async def cost_of(run: Run, suites: Sequence[SuiteResult], *, until: datetime) -> Cost | None:
     """Count from when this attempt took its place; None where it never did."""
     world = the_world()
-    blueprint = find_blueprint(run)
+    blueprint = await find_blueprint(run)
     steps = await world.store.steps(run.id, run.attempt)
     since = min((one.started_at for one in steps if one.name in _TAKES_ITS_PLACE), default=None)
     if blueprint is None or since is None:

@@ -96,12 +96,12 @@ def _keeper(run: Run, image: ImageBuild) -> OnLine:
     mask = world.secrets.masker(run.id)
 
     async def keep(line: str) -> None:
-        text = LogLine(workload=log_of(image), at=world.clock.now(), text=mask(line))
+        text = LogLine(workload=log_of(image.name), at=world.clock.now(), text=mask(line))
         await world.evidence.append_log(run.id, run.attempt, [text])
 
     return keep
 
 
-def log_of(image: ImageBuild) -> str:
-    """Name the log of a build beside the logs of the workloads."""
-    return f"build-{slug(image.name)}"
+def log_of(image: str) -> str:
+    """Name the log of an image's build beside the logs of the workloads."""
+    return f"build-{slug(image)}"

@@ -22,7 +22,7 @@ from conductor.durable import Handle, step
 from conductor.errors import RunError
 from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
-from conductor.steps.place import place_of, secrets_at_hand
+from conductor.steps.place import checkout_at_hand, place_of, secrets_at_hand
 from conductor.steps.tell import tell
 from conductor.steps.ticking import tick_or
 
@@ -33,6 +33,7 @@ async def raise_stack(run: Run, blueprint: Blueprint, builds: Mapping[str, str])
 
     `builds` maps an image's name to the workflow that makes it. The time limit counts from when the last image is there.
     """
+    await checkout_at_hand(run)
     mask = await secrets_at_hand(run, blueprint)
     rising = _Rising(run=run, blueprint=blueprint)
     async with following_logs(run, mask) as follower:

@@ -12,7 +12,7 @@ from conductor.durable import step
 from conductor.plan.blueprint import draw_up
 from conductor.plan.read import read_trusted_plan
 from conductor.ports.world import the_world
-from conductor.steps.place import checkout_of, keep_blueprint
+from conductor.steps.place import checkout_at_hand, keep_blueprint
 from conductor.steps.tell import tell
 
 
@@ -22,7 +22,7 @@ async def read_plan(run: Run) -> Blueprint:
     world = the_world()
     trusted = await trusted_plan(run.source)
     blueprint = draw_up(
-        Checkout(checkout_of(run)),
+        Checkout(await checkout_at_hand(run)),
         name=slug(run.repository),
         trusted=trusted,
         variables=dict(run.variables),

@@ -20,7 +20,7 @@ from conductor.steps.tell import tell
 @step("settle-lease")
 async def settle_lease(run: Run, outcome: Outcome) -> Lease | None:
     """Return the lease of a stack that stays; None where it goes, or where there never was one."""
-    blueprint = find_blueprint(run)
+    blueprint = await find_blueprint(run)
     lease = await _current(run)
     if blueprint is None or lease is None or not (_is_pinned(lease) or _stays(run, blueprint.plan, outcome)):
         return None

@@ -23,7 +23,7 @@ GRACE = timedelta(seconds=10)
 @step("stop-tests")
 async def stop_tests(run: Run, outcome: Outcome) -> None:
     """End the jobs without a result, side by side. `outcome` is the run's: it says whether its suites were cancelled or superseded."""
-    blueprint = find_blueprint(run)
+    blueprint = await find_blueprint(run)
     if blueprint is None:
         return
     known = {result.suite for result in await the_world().store.results(run.id, run.attempt)}

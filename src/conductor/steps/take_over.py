@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 from conductor.domain.blueprint import Blueprint
@@ -12,7 +11,7 @@ from conductor.durable import step
 from conductor.errors import NotFoundError
 from conductor.plan.rerun import with_failed_tests, with_images, with_jobs_again
 from conductor.ports.world import the_world
-from conductor.steps.place import checkout_of, find_blueprint, keep_blueprint
+from conductor.steps.place import copy_checkout, find_blueprint, keep_blueprint
 from conductor.steps.tell import tell
 
 
@@ -26,7 +25,7 @@ async def take_over(run: Run) -> Blueprint:
         await world.store.save_image(run, replace(image, cached=True))
     if run.home == run.attempt:
         earlier = await _attempt(run, run.rerun.of)
-        shutil.copytree(checkout_of(earlier), checkout_of(run), symlinks=True, dirs_exist_ok=True)
+        await copy_checkout(earlier, run)
     await keep_blueprint(run, blueprint)
     await tell(run, Kind.NOTE, key="take-over", text=_in_words(run.rerun, blueprint))
     return blueprint
@@ -37,7 +36,7 @@ async def blueprint_again(run: Run) -> Blueprint:
     assert run.rerun is not None, "only a rerun takes anything over"  # noqa: S101 -- as above
     store = the_world().store
     whole = await _whole(run, run.rerun)
-    blueprint = find_blueprint(whole)
+    blueprint = await find_blueprint(whole)
     if blueprint is None:
         raise NotFoundError(
             f"attempt {whole.attempt} of {run.id} never came as far as having a plan",

@@ -37,7 +37,7 @@ async def write_report(run: Run, outcome: Outcome, captured: Captured, lease: Le
     world = the_world()
     key = (run.id, run.attempt)
     row = await world.store.find_run(run.id, attempt=run.attempt)
-    blueprint = find_blueprint(run)
+    blueprint = await find_blueprint(run)
     suites = tuple(await world.store.results(*key))
     events = await _all_events(run)
     now = world.clock.now()
@@ -145,7 +145,7 @@ async def _tail(run: Run, outcome: Outcome, blueprint: Blueprint | None) -> tupl
     candidates = [
         outcome.subject,
         *_jobs(blueprint).get(outcome.subject, "").split(),
-        *([log_of(image)] if image else []),
+        *([log_of(image.name)] if image else []),
     ]
     there = await the_world().evidence.workloads(run.id, run.attempt)
     for workload in candidates:
