@@ -60,6 +60,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
         from conductor.adapters.stores.sql import SqlStore
+        from conductor.bootstrap.keeping import retention_of, tariff_of
         from conductor.domain.budget import Budget
         from conductor.domain.scan import Severity
         from conductor.ports.world import World, install
@@ -75,6 +76,8 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             secrets=secrets,
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
+            tariff=tariff_of(settings),
+            retention=retention_of(settings),
             registry=images,
             attester=attesting,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,

@@ -16,6 +16,12 @@ from conductor.domain.stack import Service
 
 GIB = 1024**3
 HOUR_SECONDS = 3600.0
+_UNITS = {
+    "": 1.0,
+    "m": 0.001,
+    **{unit: 1000.0**power for unit, power in {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}.items()},
+    **{f"{unit}i": 1024.0**power for unit, power in {"K": 1, "M": 2, "G": 3, "T": 4}.items()},
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +57,16 @@ class Cost:
     """How long the stack stood awake."""
     price: float | None = None
     currency: str = ""
+
+
+def quantity(text: str) -> float:
+    """Read an amount as Kubernetes writes it.
+
+    >>> quantity("50m"), quantity("64Mi"), quantity("2")
+    (0.05, 67108864.0, 2.0)
+    """
+    number = text.rstrip("mkKMGTi")
+    return float(number) * _UNITS[text[len(number) :]]
 
 
 def held_by(service: Service, tariff: Tariff) -> Held:
