@@ -15,6 +15,7 @@ from pydantic_settings import SettingsConfigDict
 from conductor.errors import ConfigurationError, Problem
 from conductor.settings.builds import BuildSettings
 from conductor.settings.cluster import ClusterSettings
+from conductor.settings.forge import ForgeSettings
 from conductor.settings.keeping import KeepingSettings
 from conductor.settings.own import OwnSettings, default_state
 from conductor.settings.registry import RegistrySettings
@@ -23,7 +24,15 @@ from conductor.settings.server import ServerSettings
 PREFIX = "CONDUCTOR_"
 
 
-class Settings(KeepingSettings, ServerSettings, BuildSettings, RegistrySettings, ClusterSettings, OwnSettings):
+class Settings(
+    ForgeSettings,
+    KeepingSettings,
+    ServerSettings,
+    BuildSettings,
+    RegistrySettings,
+    ClusterSettings,
+    OwnSettings,
+):
     """All settings of a process."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
