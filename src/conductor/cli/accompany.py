@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 
 from conductor import telemetry
 from conductor.bootstrap import App, leave_sweeper
+from conductor.cli.desk.here import DeskHere
 from conductor.cli.feed import feed
 from conductor.cli.interruption import interruptible
 from conductor.cli.output import console
@@ -25,12 +28,13 @@ LAST_EVENTS_SECONDS = 5.0
 
 async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: bool, after: int = 0) -> Outcome:
     """Show the run, from its event `after` on, until it has ended, and return how. Cancelled from here, it ends by its own rule."""
-    surface = surface_for(app.world, run, as_json=as_json)
+    surface = surface_for(run, app.world.clock.now, as_json=as_json)
     company = _Company(app, run, surface, after)
     if isinstance(surface, LiveSurface):
         telemetry.configure(level=app.settings.log, form=app.settings.log_format, stream=surface.log_stream())
     try:
-        with interruptible(run_id=run.id, on_first=company.cancel, before_leaving=company.leave):
+        left = f"left run {run.id} as it is: conductor runs resume {run.id}"
+        with interruptible(left=left, on_first=company.cancel, before_leaving=company.leave):
             outcome = await company.until_the_end(handle)
     finally:
         surface.close()
@@ -42,13 +46,13 @@ async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: boo
     return outcome
 
 
-def surface_for(world: World, run: Run, *, as_json: bool) -> Surface:
+def surface_for(run: Run, now: Callable[[], datetime], *, as_json: bool) -> Surface:
     """Choose how to show it: JSON where that is asked for, a picture on a terminal, plain lines anywhere else."""
     if as_json:
         return JsonSurface()
     target = console()
     if target.is_terminal and not target.is_dumb_terminal:
-        return LiveSurface(run, target, world.clock.now)
+        return LiveSurface(run, target, now)
     return PlainSurface(run, target)
 
 
@@ -58,6 +62,7 @@ class _Company:
         self.surface = surface
         self._settings = app.settings
         self._world = app.world
+        self._desk = DeskHere(app)
         self._run = run
         self._cancelling: asyncio.Task[Outcome] | None = None
 
@@ -93,7 +98,7 @@ class _Company:
 
     async def _show(self) -> None:
         async for item in feed(
-            self._world, self._run.id, after=self._after, with_logs=not isinstance(self.surface, JsonSurface)
+            self._desk, self._run.id, after=self._after, with_logs=not isinstance(self.surface, JsonSurface)
         ):
             self.surface.show(item)
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from conductor.cli.desk.starting import rerun_there
 from conductor.cli.notice import Notice
-from conductor.cli.session import running
+from conductor.cli.session import running, session_of
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
@@ -25,6 +26,8 @@ def run_again(
     as_json: bool,
 ) -> int:
     """Accept the rerun, be with it to its verdict, and return the exit code."""
+    if session_of(context).server is not None:
+        return rerun_there(context, name, stage=stage, failed_only=failed_only, as_json=as_json)
     with Notice("starting ...", as_json=as_json) as notice:
         from conductor.cli.accompany import accompany
         from conductor.domain.run import Stage

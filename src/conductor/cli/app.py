@@ -13,6 +13,8 @@ from conductor.cli.commands import (
     doctor,
     gate,
     hook,
+    login,
+    migrate,
     repository,
     run,
     runs,
@@ -43,6 +45,15 @@ StateOption = Annotated[
 def conductor(
     context: typer.Context,
     state: StateOption = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            envvar="CONDUCTOR_SERVER",
+            metavar="URL",
+            help="Ask this server instead of this machine.",
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say more, also of mistakes.")] = False,
     _version: Annotated[
         bool,
@@ -50,7 +61,7 @@ def conductor(
     ] = False,
 ) -> None:
     """Take what stands before the command's name."""
-    context.obj = Session(state=state, verbose=verbose)
+    context.obj = Session(state=state, verbose=verbose, server=server or None)
 
 
 app.command("init")(repository.init)
@@ -62,6 +73,9 @@ app.add_typer(stacks.app, name="stacks")
 app.command("doctor")(doctor.doctor)
 app.command("deliver")(deliver.deliver)
 app.add_typer(hook.app, name="hook")
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("migrate")(migrate.migrate)
 app.command("version")(version.version)
 app.command("gate", hidden=True)(gate.gate)
 app.command("sweep", hidden=True)(sweep.sweep)

@@ -17,9 +17,9 @@ INTERRUPTED = 130
 
 @contextmanager
 def interruptible(
-    *, run_id: str, on_first: Callable[[], None], before_leaving: Callable[[], None]
+    *, left: str, on_first: Callable[[], None], before_leaving: Callable[[], None]
 ) -> Iterator[None]:
-    """Answer the signals inside the block; `before_leaving` puts the terminal back."""
+    """Answer the signals inside the block; `before_leaving` puts the terminal back, `left` is said to who left."""
     loop = asyncio.get_running_loop()
     seen = 0
 
@@ -33,7 +33,7 @@ def interruptible(
 
     def leave() -> None:
         before_leaving()
-        sys.stderr.write(f"left run {run_id} as it is: conductor runs resume {run_id}\n")
+        sys.stderr.write(f"{left}\n")
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 

@@ -11,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.cli.desk.desk import Desk
+    from conductor.cli.desk.there import DeskThere
     from conductor.ports.engine import Engine
     from conductor.settings import Settings
 
@@ -19,10 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """What stands before the command's name: the state folder, and whether to say more."""
+    """What stands before the command's name: the state folder, whether to say more, and whom to ask."""
 
     state: Path | None = None
     verbose: bool = False
+    server: str | None = None
+    """Whom to ask instead of this machine."""
 
 
 def session_of(context: typer.Context) -> Session:
@@ -30,11 +34,57 @@ def session_of(context: typer.Context) -> Session:
     return context.obj if isinstance(context.obj, Session) else Session()
 
 
+def asking(context: typer.Context, work: Callable[[Desk], Awaitable[T]], *, starts: bool = False) -> T:
+    """Ask this machine or a server, whichever was said. `starts`: durable execution is needed for it here."""
+    import asyncio
+
+    server = session_of(context).server
+    if server is None:
+        from conductor.cli.desk.here import DeskHere
+
+        return (running if starts else reading)(context, lambda app: work(DeskHere(app)))
+    return asyncio.run(_there(server, work))
+
+
+def asking_there(context: typer.Context, work: Callable[[DeskThere], Awaitable[T]]) -> T:
+    """Ask a server what only servers know. UsageError where none was named."""
+    import asyncio
+
+    from conductor.errors import UsageError
+
+    server = session_of(context).server
+    if server is None:
+        raise UsageError(
+            "no server is named", remedy="`conductor --server URL ...`, or set CONDUCTOR_SERVER."
+        )
+    return asyncio.run(_there(server, work))
+
+
+async def _there(server: str, work: Callable[[DeskThere], Awaitable[T]]) -> T:
+    from conductor.cli.desk.there import desk_at
+
+    async with desk_at(server) as desk:
+        return await work(desk)
+
+
+def _refuse_server(context: typer.Context) -> None:
+    """Refuse a command that only this machine can carry out, where a server was named on purpose."""
+    from conductor.errors import UsageError
+
+    if session_of(context).server is not None:
+        raise UsageError(
+            f"`{context.command_path}` works on this machine's own records alone",
+            remedy="Leave out --server (and CONDUCTOR_SERVER).",
+        )
+
+
 def reading(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     """Do what needs records and the engine, and starts no run."""
     import asyncio
 
     from conductor import bootstrap
+
+    _refuse_server(context)
 
     async def inside() -> T:
         async with bootstrap.reading(settings_of(context)) as app:
@@ -48,6 +98,8 @@ def running(context: typer.Context, work: Callable[[App], Awaitable[T]]) -> T:
     import asyncio
 
     from conductor import bootstrap
+
+    _refuse_server(context)
 
     async def inside() -> T:
         async with bootstrap.running(settings_of(context)) as app:

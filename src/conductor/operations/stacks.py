@@ -54,11 +54,15 @@ async def list_stacks(world: World) -> Sequence[StackView]:
 
 async def find(world: World, name: str) -> NamespaceInfo:
     """Return the stack of that run or namespace, or unambiguous beginning of it."""
-    found = await world.engine.namespaces()
-    named = [info for info in found if name == info.name]
+    return named(await world.engine.namespaces(), name)
+
+
+def named(found: Sequence[NamespaceInfo], name: str) -> NamespaceInfo:
+    """Choose the one of that run or namespace. NotFoundError where there is none, UsageError where it could be several."""
+    called = [info for info in found if name == info.name]
     exact = [info for info in found if name == info.run]
     begins = [info for info in found if info.run.startswith(name) or info.name.startswith(name)]
-    for candidates in (named, exact, begins):
+    for candidates in (called, exact, begins):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:

@@ -11,8 +11,9 @@ import typer
 
 from conductor.cli.again import StageWord, run_again
 from conductor.cli.arguments import duration, published, variable
+from conductor.cli.desk.starting import run_there
 from conductor.cli.notice import Notice
-from conductor.cli.session import running
+from conductor.cli.session import running, session_of
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
@@ -103,12 +104,14 @@ def run(  # noqa: PLR0917 -- what is typed, not what is called
     rule = "keep" if no_cleanup else cleanup
     pairs = tuple(variable(text) for text in variables or ())
 
+    there = session_of(context).server is not None
+
     def asked() -> RunRequest:
         from conductor.domain.run import Cleanup
         from conductor.operations.start_run import RunRequest
 
         return RunRequest(
-            location=_location(location),
+            location=location if there else _location(location),
             ref=ref,
             environment=environment,
             cleanup=Cleanup(rule) if rule else None,
@@ -118,7 +121,8 @@ def run(  # noqa: PLR0917 -- what is typed, not what is called
             publish=tuple(publish or ()),
         )
 
-    raise typer.Exit(_carry_out(context, asked, as_json=as_json))
+    carry_out = run_there if there else _carry_out
+    raise typer.Exit(carry_out(context, asked, as_json=as_json))
 
 
 def _carry_out(context: typer.Context, asked: Callable[[], RunRequest], *, as_json: bool) -> int:

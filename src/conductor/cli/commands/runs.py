@@ -10,10 +10,11 @@ import typer
 from conductor.cli.again import StageWord, run_again
 from conductor.cli.commands.options import AsJson, Follow, NamedRun, RunId, Tail
 from conductor.cli.notice import Notice
-from conductor.cli.session import reading, running
+from conductor.cli.session import asking, running
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.cli.desk.desk import Desk
 
 app = typer.Typer(
     help="What has been run: list, logs, reports, resume, cancel.",
@@ -38,46 +39,42 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List runs, latest first."""
-    from conductor.cli.interrupted import interrupted
     from conductor.cli.output import console, print_json
     from conductor.cli.reporting import row_data
     from conductor.cli.tables import runs_table
     from conductor.domain.verdict import Verdict
-    from conductor.operations import runs
 
-    async def work(app: App) -> None:
+    async def work(desk: Desk) -> None:
         wanted = Verdict(verdict) if verdict else None
-        rows = await runs.list_runs(app.world, repository=repository, verdict=wanted, limit=limit)
-        gone = await interrupted(rows, settings=app.settings)
+        rows = await desk.list_runs(repository=repository, verdict=wanted, limit=limit)
+        gone = await desk.interrupted(rows)
         if as_json:
             print_json([row_data(row, interrupted=row.run.id in gone) for row in rows])
         else:
             paper = console()
-            paper.print(runs_table(rows, now=app.world.clock.now(), width=paper.width, interrupted=gone))
+            paper.print(runs_table(rows, now=desk.now(), width=paper.width, interrupted=gone))
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
 def show(context: typer.Context, name: RunId = None, as_json: AsJson = False) -> None:
     """Show one run: its report, or how far it is."""
-    from conductor.cli.interrupted import interrupted
     from conductor.cli.output import console, print_json
     from conductor.cli.reporting import print_report, view_data
     from conductor.cli.tables import run_lines
-    from conductor.operations import runs
 
-    async def work(app: App) -> None:
-        view = await runs.show(app.world, name)
-        gone = bool(await interrupted([view.row], settings=app.settings))
+    async def work(desk: Desk) -> None:
+        view = await desk.show(name)
+        gone = bool(await desk.interrupted([view.row]))
         if as_json:
             print_json(view_data(view, interrupted=gone))
         elif view.report:
             print_report(console(), view.report)
         else:
-            console().print(run_lines(view, now=app.world.clock.now(), interrupted=gone))
+            console().print(run_lines(view, now=desk.now(), interrupted=gone))
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -96,14 +93,13 @@ def logs(  # noqa: PLR0917 -- what is typed, not what is called
 ) -> None:
     """Print what the containers and builds of a run wrote. They stay when the stack has gone."""
     from conductor.cli.printing import LinePrinter
-    from conductor.operations import runs
 
-    async def work(app: App) -> None:
+    async def work(desk: Desk) -> None:
         printer = LinePrinter(as_json=as_json, prefixed=workload is None)
-        async for line in runs.logs(app.world, name, workload=workload, follow=follow, tail=tail):
+        async for line in desk.logs(name, workload=workload, follow=follow, tail=tail):
             printer.print(line)
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -119,27 +115,17 @@ def events(
     """Print what happened in a run, in order."""
     from conductor.cli.output import print_json_line
     from conductor.cli.plain import plain_lines
-    from conductor.domain.event import Event
-    from conductor.operations import runs
 
-    async def work(app: App) -> None:
-        row = await runs.find(app.world, name)
-
-        def tell(event: Event) -> None:
+    async def work(desk: Desk) -> None:
+        row = await desk.find(name)
+        async for event in desk.events(row.run.id, after=after, follow=follow):
             if as_json:
                 print_json_line(event)
-                return
+                continue
             sys.stdout.writelines(f"{line}\n" for line in plain_lines(row.run, event))
             sys.stdout.flush()
 
-        if not follow:
-            for event in await runs.events(app.world, row.run.id, after=after):
-                tell(event)
-            return
-        async for event in runs.follow_events(app.world, row.run.id, after=after):
-            tell(event)
-
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -155,17 +141,16 @@ def report(
     """Print the report of a run."""
     from conductor.cli.output import console
     from conductor.cli.reporting import print_report, written
-    from conductor.operations import runs
 
-    async def work(app: App) -> None:
-        found = await runs.report(app.world, name)
+    async def work(desk: Desk) -> None:
+        found = await desk.report(name)
         wanted = "json" if as_json else form
         if wanted == "text":
             print_report(console(), found)
         else:
             sys.stdout.write(written(found, wanted).rstrip("\n") + "\n")
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -219,9 +204,8 @@ def rerun(
 def cancel(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
     """Stop a run for good: its tests get their grace, its logs are kept, its stack goes by its rule."""
     from conductor.cli.output import print_json
-    from conductor.operations import start_run
 
-    outcome = running(context, lambda app: start_run.cancel(app.world, name))
+    outcome = asking(context, lambda desk: desk.cancel(name), starts=True)
     if as_json:
         print_json(outcome)
     else:

@@ -12,10 +12,11 @@ import typer
 
 from conductor.cli.arguments import addressed, duration, moment, service_port, span_until
 from conductor.cli.commands.options import AsJson, Follow, NamedRun
-from conductor.cli.session import reading
+from conductor.cli.session import asking, reading
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.cli.desk.desk import Desk
     from conductor.domain.lease import Lease
     from conductor.ports.world import World
 
@@ -43,19 +44,19 @@ def list_(
     from conductor.cli.tables import address_lines, stacks_table
     from conductor.operations import stacks
 
-    async def work(app: App) -> None:
-        views = await stacks.list_stacks(app.world)
+    async def work(desk: Desk) -> None:
+        views = await desk.stacks()
         if name:
-            wanted = await stacks.find(app.world, name)
+            wanted = stacks.named([view.info for view in views], name)
             views = [view for view in views if view.info.name == wanted.name]
         if as_json:
             print_json(views)
         else:
             paper = console()
-            paper.print(stacks_table(views, now=app.world.clock.now(), width=paper.width))
+            paper.print(stacks_table(views, now=desk.now(), width=paper.width))
             sys.stdout.writelines(address_lines(views))
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -177,10 +178,12 @@ def extend(
 
     if (by is None) == (until is None):
         raise typer.BadParameter("say --by DURATION or --until TIME.")
+    if by is not None:
+        span = by
+        _show_lease(asking(context, lambda desk: desk.extend(name, by=span)), as_json=as_json)
+        return
 
     async def change(world: World) -> Lease:
-        if by is not None:
-            return await stacks.extend(world, name, by=by)
         assert until is not None  # noqa: S101 -- one of the two is there
         return await stacks.release(world, name, keep_for=span_until(until, now=world.clock.now()))
 
@@ -244,7 +247,6 @@ def delete(
 ) -> None:
     """Remove stacks now. Reports and logs of their runs stay."""
     from conductor.cli.output import print_json
-    from conductor.operations import stacks
 
     if bool(names) == everything:
         raise typer.BadParameter("name the stacks to remove, or say --all.")
@@ -253,11 +255,11 @@ def delete(
             "--even-at-work goes with --all: a stack that is named is removed in any case."
         )
 
-    async def work(app: App) -> dict[str, int]:
-        chosen = await _standing(app.world, even_at_work=even_at_work) if everything else names or []
-        return {name: await stacks.delete(app.world, name) for name in chosen}
+    async def work(desk: Desk) -> dict[str, int]:
+        chosen = await _standing(desk, even_at_work=even_at_work) if everything else names or []
+        return {name: await desk.delete(name) for name in chosen}
 
-    removed = reading(context, work)
+    removed = asking(context, work)
     if as_json:
         print_json(removed)
         return
@@ -266,14 +268,12 @@ def delete(
         sys.stdout.write("No stack was standing.\n")
 
 
-async def _standing(world: World, *, even_at_work: bool) -> list[str]:
+async def _standing(desk: Desk, *, even_at_work: bool) -> list[str]:
     from conductor.domain.lease import NamespaceStatus
-    from conductor.operations import stacks
 
-    views = await stacks.list_stacks(world)
     return [
         view.info.name
-        for view in views
+        for view in await desk.stacks()
         if even_at_work or view.lease is None or view.lease.status is not NamespaceStatus.ACTIVE
     ]
 
@@ -281,15 +281,21 @@ async def _standing(world: World, *, even_at_work: bool) -> list[str]:
 def _change_lease(
     context: typer.Context, change: Callable[[World], Awaitable[Lease]], *, as_json: bool
 ) -> None:
-    """Carry a change out and say how the lease stands now."""
+    """Carry a change out here and say how the lease stands now."""
+
+    async def work(app: App) -> Lease:
+        return await change(app.world)
+
+    _show_lease(reading(context, work), as_json=as_json)
+
+
+def _show_lease(lease: Lease, *, as_json: bool) -> None:
+    from datetime import UTC
+
     from conductor.cli.output import print_json
     from conductor.cli.tables import end_text
 
-    async def work(app: App) -> None:
-        lease = await change(app.world)
-        if as_json:
-            print_json(lease)
-        else:
-            sys.stdout.write(f"{lease.run}: {lease.status}, ends: {end_text(lease, app.world.clock.now())}\n")
-
-    reading(context, work)
+    if as_json:
+        print_json(lease)
+    else:
+        sys.stdout.write(f"{lease.run}: {lease.status}, ends: {end_text(lease, datetime.now(UTC))}\n")
