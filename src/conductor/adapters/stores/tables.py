@@ -1,4 +1,4 @@
-"""The tables: runs, steps, events, tests (suites and cases), images, reports, leases.
+"""The tables: of runs and what came of them first, then what only a server needs.
 
 A row is its key, what it is searched and ordered by, and the value itself as JSON: a new field of a value needs no migration.
 
@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, MetaData, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, UniqueConstraint
 
 from conductor.adapters.stores.columns import Moment, Value, Words
+from conductor.domain.access import Token
+from conductor.domain.delivery import Announcement
 from conductor.domain.event import StepRecord
 from conductor.domain.lease import Lease
+from conductor.domain.quarantine import Quarantined
 from conductor.domain.report import BuiltImage, Report
 from conductor.domain.results import Case, SuiteResult
 from conductor.domain.run import Run
@@ -35,6 +38,11 @@ def _key(name: str) -> Column[str]:
 
 def _attempt() -> Column[int]:
     return Column("attempt", Integer, primary_key=True, autoincrement=False)
+
+
+def _counted(name: str) -> Column[int]:
+    """Count up over all rows that ever were: no number is given twice."""
+    return Column(name, Integer, primary_key=True, autoincrement=True)
 
 
 def _words(name: str) -> Column[str]:
@@ -61,6 +69,7 @@ runs = Table(
     Index("ix_runs_requested_at", "requested_at"),
     Index("ix_runs_repository", "repository", "requested_at"),
     Index("ix_runs_status", "status"),
+    Index("ix_runs_branch", "repository", "branch", "requested_at"),
 )
 
 steps = Table(
@@ -108,6 +117,7 @@ cases = Table(
     _words("name"),
     _words("status"),
     Column("case", Value(Case), nullable=False),
+    Index("ix_cases_name", "name"),
 )
 
 images = Table(
@@ -134,4 +144,127 @@ leases = Table(
     _words("run"),
     Column("expires_at", Moment),
     Column("lease", Value(Lease), nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _counted("number"),
+    Column("id", Words, nullable=False),
+    Column("hosting", Words, nullable=False),
+    Column("event", Words, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Moment),
+    _words("note"),
+    _words("run"),
+    Column("attempt", Integer, nullable=False),
+    UniqueConstraint("id"),
+    Index("ix_deliveries_status", "status", "number"),
+    sqlite_autoincrement=True,
+)
+
+announcements = Table(
+    "announcements",
+    metadata,
+    _counted("number"),
+    Column("run", Words, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("due_at", Moment),
+    Column("announcement", Value(Announcement), nullable=False),
+    UniqueConstraint("run", "attempt"),
+    Index("ix_announcements_final", "final", "due_at"),
+    sqlite_autoincrement=True,
+)
+
+duties = Table(
+    "duties",
+    metadata,
+    _key("duty"),
+    Column("holder", Words, nullable=False),
+    Column("until", Double, nullable=False),
+)
+"""`until` is in seconds since 1970, by the database's clock."""
+
+queue = Table(
+    "queue",
+    metadata,
+    _counted("arrival"),
+    Column("run", Words, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("repository", Words, nullable=False),
+    _words("branch"),
+    _words("commit"),
+    Column("enqueued_at", Moment, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("standing", Words, nullable=False),
+    Column("admitted_at", Moment),
+    _words("executor"),
+    UniqueConstraint("run", "attempt"),
+    sqlite_autoincrement=True,
+)
+
+turns = Table("turns", metadata, _key("repository"), Column("turn", Integer, nullable=False))
+"""When each repository (in lower case) was served last, as a count of admissions over all."""
+
+commits = Table("commits", metadata, _key("repository"), _key("commit"), Column("run", Words, nullable=False))
+"""The one run of a commit. Repositories are in lower case, since a forge takes their names in any."""
+
+causes = Table(
+    "causes",
+    metadata,
+    _key("cause"),
+    Column("run", Words, nullable=False),
+    Column("attempt", Integer, nullable=False),
+)
+"""What each request came to."""
+
+switches = Table("switches", metadata, _key("name"), Column("is_on", Boolean, nullable=False))
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _key("id"),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+    Column("token", Value(Token), nullable=False),
+)
+
+deeds = Table(
+    "deeds",
+    metadata,
+    _counted("number"),
+    Column("at", Moment, nullable=False),
+    Column("principal", Words, nullable=False),
+    Column("what", Words, nullable=False),
+    _words("subject"),
+    _words("repository"),
+    _words("detail"),
+    sqlite_autoincrement=True,
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _key("principal"),
+    _key("key"),
+    Column("request", Words, nullable=False),
+    Column("claimed_at", Moment, nullable=False),
+    Column("status", Integer, nullable=False),
+    _words("body"),
+    Index("ix_answers_claimed_at", "claimed_at"),
+)
+"""What requests with an idempotency key were answered; status 0: the first is still at work."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _key("repository"),
+    _key("suite"),
+    _key("classname"),
+    _key("name"),
+    Column("entry", Value(Quarantined), nullable=False),
 )
