@@ -33,6 +33,8 @@ class Entry:
     admitted_at: datetime | None = None
     executor: str = ""
     """The process that admitted it."""
+    last_turn: int = 0
+    """When its repository was served last, as a count of admissions over all; 0: never."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
