@@ -218,7 +218,7 @@ async def test_skopeo_takes_what_is_signed_and_refuses_what_is_not(
 def _copied(place: Place, public: Path, folder: Path) -> str:
     """Copy the image under a policy; return what skopeo says against it."""
     policy, registries = folder / "policy.json", folder / "registries.d"
-    rule = {"type": "sigstoreSigned", "keyPath": str(public)}
+    rule = {"type": "sigstoreSigned", "keyPath": str(public), "signedIdentity": {"type": "matchRepository"}}
     policy.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"docker": {"": [rule]}}}))
     registries.mkdir(exist_ok=True)
     (registries / "here.yaml").write_text("default-docker: {use-sigstore-attachments: true}\n")

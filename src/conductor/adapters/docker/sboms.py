@@ -74,7 +74,7 @@ class SyftContainers:
                 await _remove(client, name)
 
     def _config(self, image: str, credentials: Credentials | None) -> dict[str, Any]:
-        environment = {"HOME": "/tmp", "SYFT_CHECK_FOR_APP_UPDATE": "false"}  # noqa: S108 -- in a container
+        environment = {"HOME": "/tmp", "SYFT_CHECK_FOR_APP_UPDATE": "false", "NO_COLOR": "1"}  # noqa: S108 -- in a container
         if self._way.plain:
             environment["SYFT_REGISTRY_INSECURE_USE_HTTP"] = "true"
         if self._way.unverified:
@@ -85,7 +85,7 @@ class SyftContainers:
             environment["DOCKER_CONFIG"] = str(PurePosixPath(_CREDENTIALS).parent)
         return {
             "Image": self._tool,
-            "Cmd": ["scan", f"registry:{image}", "--output", f"cyclonedx-json={_DOCUMENT}", "--quiet"],
+            "Cmd": ["scan", f"registry:{image}", "--output", f"cyclonedx-json={_DOCUMENT}"],
             "Env": [f"{name}={value}" for name, value in environment.items()],
             "HostConfig": {
                 "NetworkMode": "host",

@@ -1,6 +1,6 @@
 """One SBOM as a Job: pure.
 
-Syft pulls the image by its digest and writes what it finds on standard output, which the caller reads as the container's log. It runs
+Syft pulls the image by its digest and writes what it finds on standard output, one line of the container's log. It runs
 nothing of the image, has no rights, and of the registry's accounts the one that pulls.
 """
 
@@ -59,7 +59,7 @@ def job(wanted: Wanted, *, site: Site, kaniko: KanikoSite) -> Manifest:
     }
     spec: Manifest = {
         "suspend": True,
-        "backoffLimit": 1,
+        "backoffLimit": 0,
         "ttlSecondsAfterFinished": _KEEP_SECONDS,
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
@@ -93,7 +93,7 @@ def _container(wanted: Wanted, kaniko: KanikoSite) -> Manifest:
         "name": CONTAINER,
         "image": wanted.tool,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["scan", f"registry:{wanted.image}", "--output", "cyclonedx-json", "--quiet"],
+        "args": ["scan", f"registry:{wanted.image}", "--output", "cyclonedx-json"],
         "env": [{"name": name, "value": value} for name, value in _environment(wanted, kaniko)],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
         "securityContext": {
@@ -107,7 +107,7 @@ def _container(wanted: Wanted, kaniko: KanikoSite) -> Manifest:
 
 
 def _environment(wanted: Wanted, kaniko: KanikoSite) -> Iterator[tuple[str, str]]:
-    yield from (("HOME", _TMP), ("SYFT_CHECK_FOR_APP_UPDATE", "false"))
+    yield from (("HOME", _TMP), ("SYFT_CHECK_FOR_APP_UPDATE", "false"), ("NO_COLOR", "1"))
     host = wanted.image.partition("/")[0]
     if host in kaniko.insecure:
         yield ("SYFT_REGISTRY_INSECURE_USE_HTTP", "true")

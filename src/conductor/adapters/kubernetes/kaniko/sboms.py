@@ -23,7 +23,7 @@ from conductor.adapters.kubernetes.kaniko.sbom_job import (
 )
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
-from conductor.adapters.kubernetes.seeing.pod_status import condition, holds, is_over, main_status, state_of
+from conductor.adapters.kubernetes.seeing.pod_status import condition, is_over, main_status, state_of
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import ConductorError, RunError
 from conductor.ports.registry import Credentials
@@ -88,15 +88,11 @@ class SyftJobs:
             await asyncio.sleep(LOOK)
 
     async def _newest(self, client: Client, found: Manifest) -> Manifest | None:
-        """Return the Job's newest pod; one that failed only once no other follows."""
+        """Return the Job's newest pod."""
         metadata = found["metadata"]
         labels = {"batch.kubernetes.io/controller-uid": str(metadata["uid"])}
         pods = (await client.list(POD, metadata["namespace"], labels=labels)).items
-        newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
-        if newest is None or (newest.get("status") or {}).get("phase") != "Failed":
-            return newest
-        now = await client.get(JOB, metadata["name"], metadata["namespace"])
-        return newest if holds(now, "Failed") else None
+        return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
 
     async def _read(self, client: Client, pod: Manifest) -> bytes:
         """Read what the tool wrote. RunError with its last words where it failed."""
@@ -113,7 +109,12 @@ class SyftJobs:
             reason = str(pod["status"].get("reason") or "")
             last = bytes(read).decode(errors="replace").strip().splitlines()[-1:]
             raise _failed(" ".join([*filter(None, [reason]), *last]) or "the tool says nothing")
-        return bytes(read)
+        return _document(bytes(read))
+
+
+def _document(log: bytes) -> bytes:
+    """Take the document out of a log, which has warnings besides: it is one line."""
+    return next((line for line in reversed(log.splitlines()) if line.startswith(b"{")), b"")
 
 
 def _why_not_started(pod: Manifest | None) -> str:
