@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, UnreachableError
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -18,5 +17,5 @@ def wait_before(tries: int, error: ConductorError | None = None) -> timedelta:
     [5, 10, 20, 900]
     """
     grown = min(FIRST_WAIT * 2.0 ** min(tries, 20), LONGEST_WAIT)
-    named = cast("object", getattr(error, "retry_after", None))
-    return max(grown, named) if isinstance(named, timedelta) else grown
+    named = error.retry_after if isinstance(error, UnreachableError) else None
+    return max(grown, named) if named else grown
