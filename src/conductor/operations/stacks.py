@@ -49,7 +49,7 @@ async def list_stacks(world: World) -> Sequence[StackView]:
         StackView(info=info, lease=info.lease, services=await world.engine.states(_place(world, info)))
         for info in found
     ]
-    return sorted(views, key=_end)
+    return sorted(views, key=by_end)
 
 
 async def find(world: World, name: str) -> NamespaceInfo:
@@ -291,7 +291,8 @@ async def _masker(world: World, info: NamespaceInfo) -> Masker:
     return world.secrets.masker(info.run)
 
 
-def _end(view: StackView) -> tuple[bool, datetime | None, str]:
+def by_end(view: StackView) -> tuple[bool, datetime | None, str]:
+    """Put those first that end first, and last those that have no end."""
     end = view.lease.expires_at if view.lease else None
     return (end is None, end, view.info.name) if end else (True, None, view.info.name)
 

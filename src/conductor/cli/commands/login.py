@@ -35,7 +35,7 @@ def login(server: ServerAddress, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"server": address, "file": file, **told})
     else:
-        sys.stdout.write(f"{address} knows you as {told.get('name', '?')} ({told.get('role', '?')})\n")
+        sys.stdout.write(f"{address} knows you as {told.get('principal', '?')} ({told.get('role', '?')})\n")
 
 
 def logout(server: ServerAddress, as_json: AsJson = False) -> None:

@@ -30,7 +30,7 @@ SILENCE_SECONDS = 45.0
 GIVE_UP_SECONDS = 60.0
 """For so long a stream that broke off is begun again and again."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
-_WRONG_TOKEN, _FORBIDDEN, _MISSING, _CONFLICT, _BUSY, _BROKEN, _BAD = 401, 403, 404, 409, 429, 500, 400
+_BAD, _BUSY, _BROKEN = 400, 429, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,17 @@ class Client:
         self.server = server
         self._http = http
 
-    async def get(self, path: str, **parameters: object) -> Any:
-        """Ask. Parameters that are None are left out."""
-        return await self._ask("GET", path, parameters=parameters)
+    async def get(self, path: str, *, patient: bool = False, **parameters: object) -> Any:
+        """Ask. Parameters that are None are left out. `patient`: a server that is away is waited for."""
+        began, tries = time.monotonic(), 0
+        while True:
+            try:
+                return await self._ask("GET", path, parameters=parameters)
+            except UnreachableError:
+                if not patient or time.monotonic() - began > GIVE_UP_SECONDS:
+                    raise
+            await asyncio.sleep(_pause(tries))
+            tries += 1
 
     async def post(self, path: str, body: Mapping[str, object], *, key: str = "") -> Any:
         """Have something done. With `key` the same request, sent again, is done once."""
@@ -61,6 +69,16 @@ class Client:
         """Have something removed."""
         return await self._ask("DELETE", path)
 
+    async def lines(self, path: str, **parameters: object) -> AsyncIterator[str]:
+        """Yield the lines of a long text as they come."""
+        try:
+            async with self._reading(path, parameters, {}) as response:
+                async for line in response.aiter_lines():
+                    if line:
+                        yield line
+        except httpx2.HTTPError as error:
+            raise self._away(error) from error
+
     async def stream(self, path: str, *, last: str = "", **parameters: object) -> AsyncIterator[Told]:
         """Yield the events of a stream until the server ends it, going on after the last one where it broke off.
 
@@ -69,7 +87,7 @@ class Client:
         tries, since = 0, time.monotonic()
         while True:
             try:
-                async with self._streaming(path, last, parameters) as response:
+                async with self._reading(path, parameters, _from(last)) as response:
                     async for told in _events(response.aiter_lines()):
                         tries, since = 0, time.monotonic()
                         last = told.id or last
@@ -77,25 +95,27 @@ class Client:
             except (httpx2.HTTPError, UnreachableError) as error:
                 if time.monotonic() - since > GIVE_UP_SECONDS:
                     raise self._away(error) from error
-                await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+                await asyncio.sleep(_pause(tries))
                 tries += 1
             else:
                 return
 
     @asynccontextmanager
-    async def _streaming(
-        self, path: str, last: str, parameters: Mapping[str, object]
+    async def _reading(
+        self, path: str, parameters: Mapping[str, object], headers: Mapping[str, str]
     ) -> AsyncIterator[httpx2.Response]:
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         patience = httpx2.Timeout(ANSWER_SECONDS, read=SILENCE_SECONDS)
-        given = _given(parameters)
-        async with self._http.stream(
-            "GET", API + path, params=given, headers=headers, timeout=patience
-        ) as told:
+        asked = self._http.build_request(
+            "GET", API + path, params=_given(parameters), headers=dict(headers), timeout=patience
+        )
+        told = await self._http.send(asked, stream=True)
+        try:
             if told.status_code >= _BAD:
                 await told.aread()
                 raise self._problem(told)
             yield told
+        finally:
+            await told.aclose()
 
     async def _ask(
         self,
@@ -179,6 +199,14 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
                 kind = value
             case "data":
                 data.append(value)
+
+
+def _from(last: str) -> dict[str, str]:
+    return {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+
+
+def _pause(tries: int) -> float:
+    return _PAUSES[min(tries, len(_PAUSES) - 1)]
 
 
 def _given(parameters: Mapping[str, object]) -> dict[str, str]:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 
-from conductor.cli.accompany import CANCELLING, LAST_EVENTS_SECONDS, surface_for
+from conductor.cli.accompany import CANCELLING, surface_for
 from conductor.cli.desk.there import DeskThere
 from conductor.cli.feed import feed
 from conductor.cli.interruption import interruptible
 from conductor.cli.surfaces import JsonSurface, Surface
-from conductor.domain.report import Report
 from conductor.domain.run import Run
 from conductor.domain.verdict import Outcome
-from conductor.errors import ConductorError, NotFoundError
+from conductor.errors import ConductorError
 
 
 async def accompany(desk: DeskThere, run: Run, *, as_json: bool, after: int = 0) -> Outcome:
@@ -30,13 +29,14 @@ async def accompany(desk: DeskThere, run: Run, *, as_json: bool, after: int = 0)
     left = f"left run {run.id} to the server: conductor runs show {run.id}"
     try:
         with interruptible(left=left, on_first=cancel, before_leaving=surface.close):
-            outcome = await _until_the_end(desk, run, surface, after)
+            await _show(desk, run.id, surface, after)
+            outcome = await desk.ending(run.id)
     finally:
         surface.close()
         for task in cancelling:
             task.cancel()
         await asyncio.gather(*cancelling, return_exceptions=True)
-    surface.finish(run, outcome, await _find_report(desk, run.id))
+    surface.finish(run, outcome, await desk.find_report(run.id))
     return outcome
 
 
@@ -47,29 +47,6 @@ async def _cancel(desk: DeskThere, run: str, surface: Surface) -> None:
         surface.say(f"the run could not be cancelled: {error}; Ctrl-C again to leave it as it is")
 
 
-async def _until_the_end(desk: DeskThere, run: Run, surface: Surface, after: int) -> Outcome:
-    showing = asyncio.create_task(_show(desk, run.id, surface, after))
-    ending = asyncio.create_task(desk.ending(run.id))
-    try:
-        await asyncio.wait([showing, ending], return_when=asyncio.FIRST_COMPLETED)
-        if showing.done():
-            showing.result()
-        outcome = await ending
-        await asyncio.wait([showing], timeout=LAST_EVENTS_SECONDS)
-        return outcome
-    finally:
-        for task in (showing, ending):
-            task.cancel()
-        await asyncio.gather(showing, ending, return_exceptions=True)
-
-
 async def _show(desk: DeskThere, run: str, surface: Surface, after: int) -> None:
     async for item in feed(desk, run, after=after, with_logs=not isinstance(surface, JsonSurface)):
         surface.show(item)
-
-
-async def _find_report(desk: DeskThere, run: str) -> Report | None:
-    try:
-        return await desk.report(run)
-    except NotFoundError:
-        return None
