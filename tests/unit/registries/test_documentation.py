@@ -13,7 +13,7 @@ from conductor.settings import Settings
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "howto" / "use-a-registry.md"
 CODE = ROOT / "src" / "conductor" / "adapters" / "registries"
-VARIABLE = re.compile(r"CONDUCTOR_(?:REGISTRY|SCAN)_[A-Z_]+")
+VARIABLE = re.compile(r"CONDUCTOR_(?:REGISTRY_|SCAN_|SIGN_|SBOM)[A-Z_]*")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_every_setting_that_is_named_is_one(file: Path):
 
 def test_every_setting_of_registries_is_on_the_page():
     page = PAGE.read_text()
-    ours = {name for name in Settings.model_fields if name.startswith(("registry_", "scan_"))}
+    ours = {name for name in Settings.model_fields if name.startswith(("registry_", "scan_", "sbom", "sign_"))}
     assert {name for name in ours if f"CONDUCTOR_{name.upper()}" not in page} == set()
 
 
