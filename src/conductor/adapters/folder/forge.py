@@ -12,7 +12,7 @@ from pathlib import Path
 from conductor.adapters.folder import tree
 from conductor.adapters.folder.git import GitError, Token, scratch_prefix
 from conductor.adapters.folder.locations import Location, located
-from conductor.adapters.folder.opening import TIMEOUT, Opener
+from conductor.adapters.folder.opening import TIMEOUT, Opener, TokenFor
 from conductor.adapters.folder.problems import not_found, translated
 from conductor.adapters.folder.refs import FULL_ID, HEADS, SHORT_ID, TAGS, Refs, short
 from conductor.adapters.folder.repository import LARGEST_FILE_BYTES, Repository, find_repository
@@ -27,9 +27,14 @@ class FolderForge:
     """The forge of one machine. `token` opens private repositories of its host, `timeout` bounds each call of git."""
 
     def __init__(
-        self, *, token: Token | None = None, timeout: timedelta = TIMEOUT, limits: Limits | None = None
+        self,
+        *,
+        token: Token | None = None,
+        token_for: TokenFor | None = None,
+        timeout: timedelta = TIMEOUT,
+        limits: Limits | None = None,
     ) -> None:
-        self._opener = Opener(token=token, timeout=timeout)
+        self._opener = Opener(token=token, token_for=token_for, timeout=timeout)
         self._limits = limits or Limits()
 
     async def resolve(self, location: str, ref: str | None) -> Source:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from conductor.adapters.folder.git import Git, GitError, Token, scratch_git, trusted_by_user
 from conductor.adapters.folder.locations import Location
@@ -17,11 +18,18 @@ AT_ONCE = 32
 """So many repositories are read or cloned at the same time; others wait their turn: each takes processes and memory."""
 
 
-class Opener:
-    """Gives a git for a place. `token` opens private repositories of its host, `timeout` bounds each call of git."""
+TokenFor = Callable[[str], Awaitable[str | None]]
+"""Gives what opens the repository at an address just now; None where it knows nothing of it."""
 
-    def __init__(self, *, token: Token | None = None, timeout: timedelta = TIMEOUT) -> None:
+
+class Opener:
+    """Gives a git for a place. `token_for` opens private repositories, else `token` those of its host; `timeout` bounds each call."""
+
+    def __init__(
+        self, *, token: Token | None = None, token_for: TokenFor | None = None, timeout: timedelta = TIMEOUT
+    ) -> None:
         self._token = token
+        self._token_for = token_for
         self._timeout = timeout
         self._room = asyncio.Semaphore(AT_ONCE)
         self._own: set[Path] = set()
@@ -30,11 +38,15 @@ class Opener:
     @asynccontextmanager
     async def git(self, place: Location, *, beside: Path | None = None) -> AsyncIterator[Git]:
         """Give one, with a scratch home `beside` where the work's result goes. UsageError for a folder of another user."""
-        token = None if place.folder else self._token
+        token = None if place.folder else await self._token_of(place)
         trust = await self._is_trusted(place)
         scratch = scratch_git(timeout=self._timeout, token=token, beside=beside, trust=trust)
         async with self._room, scratch as git:
             yield git
+
+    async def _token_of(self, place: Location) -> Token | None:
+        value = await self._token_for(place.url) if self._token_for else None
+        return Token(urlsplit(place.url).netloc, value) if value else self._token
 
     async def _is_trusted(self, place: Location) -> bool:
         """Tell whether the user trusts a repository of another owner; raises `UsageError` where they have not said so."""
