@@ -5,6 +5,7 @@ What belongs here: which adapter is made of which settings, and what is opened a
 
 from conductor.bootstrap.engines import engines_to_check, looking, registry, renderers
 from conductor.bootstrap.gate import serve_gate
+from conductor.bootstrap.migrating import migrate
 from conductor.bootstrap.sweeping import leave_sweeper, the_only_sweeper
 from conductor.bootstrap.worlds import App, load_settings, reading, running
 
@@ -14,6 +15,7 @@ __all__ = [
     "leave_sweeper",
     "load_settings",
     "looking",
+    "migrate",
     "reading",
     "registry",
     "renderers",

@@ -49,7 +49,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
     from conductor.adapters.system.clock import SystemClock
 
-    state = _make_folder(settings.state)
+    state = make_folder(settings.state)
     token = settings.git_token
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
@@ -144,7 +144,8 @@ async def _meet(engine: Engine) -> None:
         await engine.namespaces()
 
 
-def _make_folder(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
+    """Make the state folder where it is missing. StateError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+"""How long a server may be silent."""
 CONNECTIONS = 5
 """One that writes, and those that read."""
 WRITES = "conductor_writes"
@@ -32,10 +34,18 @@ def url_of(url_or_path: str | Path) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
+def known_as(url: URL) -> str:
+    """Say which database that is, for people: a path, or server and name, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or url.query.get('host', '')}/{url.database}"
+
+
 def connect(url: URL) -> Engine:
     """Make an engine; nothing is opened yet."""
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": CONNECT_SECONDS * 1000}
+        return create_engine(url, pool_pre_ping=True, connect_args={**waits, "application_name": "conductor"})
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(

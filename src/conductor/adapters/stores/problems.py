@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from conductor.errors import ConductorError, ConflictError, StateError, UnreachableError
 
@@ -32,6 +33,14 @@ _SQLITE: tuple[tuple[str, type[ConductorError], str, str], ...] = (
 )
 
 
+_SERVER = "See that it runs and can be reached from here, and that user and password are right (CONDUCTOR_DATABASE)."
+_AWAY = ("08", "53", "57P")
+"""Classes of Postgres' error codes (appendix A): no connection, no resources, shut down."""
+_RACES = ("40001", "40P01", "55P03")
+"""Serialization failure, deadlock, lock not available."""
+_RIGHTS = ("42501",)
+
+
 @contextmanager
 def translated(doing: str, where: str) -> Iterator[None]:
     """Raise the library's errors as our own; `where` is the database as people know it, without a password."""
@@ -43,6 +52,10 @@ def translated(doing: str, where: str) -> Iterator[None]:
         raise StateError(
             f"{doing}: a record in {where} is damaged ({error.title})", remedy=_DAMAGED
         ) from error
+    except PoolTimeoutError as error:
+        raise UnreachableError(
+            f"{doing}: no connection became free ({where})", remedy="Try again later."
+        ) from error
     except SQLAlchemyError as error:
         raise StateError(f"{doing} in {where}: {error}", remedy=_DAMAGED) from error
 
@@ -52,9 +65,22 @@ def _meaning(error: DBAPIError, doing: str, where: str) -> ConductorError:
     for sign, kind, meaning, remedy in _SQLITE:
         if sign in said:
             return kind(f"{doing}: {meaning} ({where})", remedy=remedy)
-    if error.connection_invalidated or "connection" in said:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _RACES:
+        return ConflictError(f"{doing}: another process was quicker ({where})", remedy="Repeat it.")
+    is_lost = isinstance(error, OperationalError) and (state is None or state.startswith(_AWAY))
+    if error.connection_invalidated or "connection" in said or (is_lost and _is_server(error)):
         return UnreachableError(
-            f"{doing}: the database does not answer ({where})",
-            remedy="See that it runs and can be reached from here.",
+            f"{doing}: the database does not answer ({where}): {_first_line(error)}", remedy=_SERVER
         )
+    if state in _RIGHTS:
+        return StateError(f"{doing}: {_first_line(error)} ({where})", remedy="Give its user that right.")
     return StateError(f"{doing} in {where}: {error.orig}", remedy=_DAMAGED)
+
+
+def _is_server(error: DBAPIError) -> bool:
+    return type(error.orig).__module__.startswith("psycopg")
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0]

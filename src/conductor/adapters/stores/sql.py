@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from conductor.adapters.stores import rows, schema
 from conductor.adapters.stores.columns import Moment, clean
-from conductor.adapters.stores.database import connect, url_of
+from conductor.adapters.stores.database import connect, known_as, url_of
 from conductor.adapters.stores.log import TURNS, append, too_many_writers
 from conductor.adapters.stores.problems import translated
 from conductor.adapters.stores.statements import Database
@@ -53,7 +53,7 @@ class SqlStore:
     async def open(cls, url_or_path: str | Path) -> Self:
         """Open a file (made where it is missing) or a database by URL, and bring its tables up to date."""
         url = url_of(url_or_path)
-        with translated("opening the records", str(url.database)):
+        with translated("opening the records", known_as(url)):
             try:
                 store = cls(connect(url))
             except OSError as error:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Row, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from conductor.adapters.stores.database import WRITES
+from conductor.adapters.stores.database import WRITES, known_as
 from conductor.adapters.stores.problems import translated
 from conductor.adapters.stores.threads import Threads
 
@@ -28,7 +28,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(**{WRITES: True})
-        self._where = engine.url.database or engine.url.render_as_string(hide_password=True)
+        self._where = known_as(engine.url)
         self._readers = Threads("store-reads", _THREADS)
         self._writers = Threads("store-writes", 1 if engine.dialect.name == "sqlite" else _THREADS)
 
