@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from conductor.domain.attestation import Attestation, AttestationState
@@ -10,8 +12,8 @@ from conductor.reports.as_json import as_data
 from conductor.reports.digest import to_digest
 from conductor.reports.markdown import to_markdown
 from conductor.reports.terminal import to_text
-from tests.scenarios.stage import Stage
-from tests.scenarios.troubled import DIGEST, NotingAttester, PublishingBuilder
+from tests.scenarios.stage import BOUND_SECONDS, Stage
+from tests.scenarios.troubled import DIGEST, FailingStore, HoldingStore, NotingAttester, PublishingBuilder
 
 DONE = Attestation(state=AttestationState.DONE, sbom=DIGEST, components=7, signature=DIGEST)
 SAID = "SBOM of 7 components, signed"
@@ -68,3 +70,40 @@ async def test_images_that_were_not_pushed_are_not_attested(tmp_path: Path):
         run, _ = await played.run()
         assert "attest-images" not in await _steps(played, run.id)
     assert attester.asked == []
+
+
+async def test_a_run_whose_process_dies_before_it_attests_goes_on_there(tmp_path: Path):
+    attester = NotingAttester()
+    stage = Stage(tmp_path, store=HoldingStore, builder=PublishingBuilder, attester=attester)
+    stage.store.hold_at = "attest-images"
+    async with stage.launched():
+        run = await stage.request()
+        await stage.start(run)
+        await asyncio.wait_for(stage.store.reached.wait(), BOUND_SECONDS)
+    async with stage.launched():
+        outcome = await stage.resume(run)
+    assert outcome.verdict is Verdict.PASSED
+    assert {image.attestation for image in stage.report(run, 1).images} == {DONE}
+    assert stage.store.begun["make-image/backend"] == 1
+
+
+async def test_a_run_that_was_begun_with_the_option_goes_on_without_it(tmp_path: Path):
+    stage = Stage(tmp_path, store=HoldingStore, builder=PublishingBuilder, attester=NotingAttester())
+    stage.store.hold_at = "attest-images"
+    async with stage.launched():
+        run = await stage.request()
+        await stage.start(run)
+        await asyncio.wait_for(stage.store.reached.wait(), BOUND_SECONDS)
+    stage.world = replace(stage.world, attester=None)
+    async with stage.launched():
+        outcome = await stage.resume(run)
+    assert outcome.verdict is Verdict.PASSED
+    assert "they were switched off while the run went on" in " ".join(stage.report(run, 1).notes)
+
+
+async def test_the_step_itself_may_fail_without_breaking_the_run(tmp_path: Path):
+    stage = Stage(tmp_path, store=FailingStore, builder=PublishingBuilder, attester=NotingAttester())
+    async with stage.launched():
+        stage.store.fails_at, stage.store.error = "attest-images", ZeroDivisionError("ours")
+        _, outcome = await stage.run()
+    assert outcome.verdict is Verdict.PASSED

@@ -10,6 +10,7 @@ Every line below is a recorded step or a recorded workflow of its own: a kill be
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from conductor.domain.report import BuiltImage
@@ -65,5 +66,6 @@ async def _attempt(run: Run, children: list[str]) -> Outcome:
     suites = await start_suites(run, blueprint, builds, children)
     outcome = judge_run([await suite.result() for suite in suites])
     if any([(await build.result()).attestation for build in building]):
-        await attest_images(run)
+        with suppress(ConductorError):  # its record says why; the tests have said what they say
+            await attest_images(run)
     return await scan_images(run, outcome)
