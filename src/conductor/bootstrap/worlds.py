@@ -49,7 +49,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
     from conductor.adapters.system.clock import SystemClock
 
-    state = make_folder(settings.state)
+    state = _make_folder(settings.state)
     token = settings.git_token
     forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
     secrets = EmbeddedSecrets(carries=forge.carries)
@@ -59,6 +59,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         attesting = attester(settings, opened)
         await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
+        from conductor.adapters.stores.history import SqlHistory
         from conductor.adapters.stores.sql import SqlStore
         from conductor.bootstrap.keeping import retention_of, tariff_of
         from conductor.domain.budget import Budget
@@ -76,6 +77,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             secrets=secrets,
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
+            history=SqlHistory(store.database),
             tariff=tariff_of(settings),
             retention=retention_of(settings),
             registry=images,
@@ -144,8 +146,7 @@ async def _meet(engine: Engine) -> None:
         await engine.namespaces()
 
 
-def make_folder(folder: Path) -> Path:
-    """Make the state folder where it is missing. StateError where it cannot be."""
+def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -15,11 +15,14 @@ from conductor.cli.commands import (
     hook,
     login,
     migrate,
+    queue,
     repository,
     run,
     runs,
     stacks,
     sweep,
+    tokens,
+    tests,
     version,
 )
 from conductor.cli.session import Session
@@ -70,6 +73,9 @@ app.command("convert")(convert.convert)
 app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
+app.add_typer(tests.app, name="tests")
+app.command("queue")(queue.queue)
+app.add_typer(tokens.app, name="tokens")
 app.command("doctor")(doctor.doctor)
 app.command("deliver")(deliver.deliver)
 app.add_typer(hook.app, name="hook")
