@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from conductor.domain.delivery import Announcement, Placed
-from conductor.domain.event import Event, Kind
 from conductor.domain.names import ALPHABET, run_id
 from conductor.domain.run import Rerun, Run, Stage
 from conductor.domain.trigger import Trigger
@@ -31,14 +30,16 @@ async def accept(
     cause: str,
     asked_at: datetime | None = None,
     again: Again | None = None,
+    shape: Again = lambda run: run,
 ) -> Accepted:
     """Take it in. Where the commit's run has ended, `again` makes another attempt; without it that run is joined.
 
-    `asked_at` is when it was asked for: a run that was requested later than that is the answer, and not asked for again.
+    `asked_at` is when it was asked for: a run that was requested later than that is the answer, and not asked for again. `shape` sets what
+    was asked for beside the commit.
     """
-    run = run_of(service, placed)
+    run = shape(run_of(service, placed))
     accepted = await _accept(service, run, cause=cause, asked_at=asked_at, again=again)
-    await _record(service, accepted.run, placed.trigger)
+    await _open_announcement(service, accepted.run, placed.trigger)
     return accepted
 
 
@@ -108,19 +109,10 @@ def _still_about(latest: Run, trigger: Trigger) -> Trigger:
     )
 
 
-async def _record(service: Service, run: Run, asked: Trigger) -> None:
-    """Have it in the run's log and in the outbox. What is there already is left as it is."""
+async def _open_announcement(service: Service, run: Run, asked: Trigger) -> None:
+    """Have it told on its forge. One that is open already is left as it is."""
     hosting = (run.trigger.hosting if run.trigger else "") or asked.hosting
-    first = run.first_attempt
-    data = {
-        "repository": run.repository,
-        "commit": run.source.commit,
-        "ref": run.source.ref,
-        "principal": run.principal,
-    }
-    key = "requested" if first.attempt == 1 else f"{first.attempt}/requested"
-    await service.world.store.append(
-        Event(run=run.id, key=key, at=run.requested_at, kind=Kind.RUN_REQUESTED, data=data)
-    )
     if hosting:
-        await service.outbox.open(Announcement(run=run.id, attempt=first.attempt, hosting=hosting))
+        await service.outbox.open(
+            Announcement(run=run.id, attempt=run.first_attempt.attempt, hosting=hosting)
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ class Following:
         """How many read for them."""
         return len(self._feeds)
 
-    async def events(self, run: str, *, after: int = 0) -> AsyncIterator[Told[Event, int]]:
+    async def events(self, run: str, *, after: int = 0) -> AsyncGenerator[Told[Event, int]]:
         """Yield the events of a run beyond `after` as they come, until it has ended; nothing each `patience` in which none came."""
         async with self._following(_EventFeed, run) as feed:
             while True:
@@ -94,7 +94,7 @@ class Following:
 
     async def lines(
         self, run: str, place: LogPosition, *, workload: str | None = None
-    ) -> AsyncIterator[Told[LogLine, LogPosition]]:
+    ) -> AsyncGenerator[Told[LogLine, LogPosition]]:
         """Yield what containers and builds wrote beyond a place, as it comes, until the run has ended, in its last attempt."""
         async with self._following(_LogFeed, run) as feed:
             while True:
@@ -118,7 +118,7 @@ class Following:
 
     async def _recorded(
         self, run: str, place: LogPosition, workload: str | None
-    ) -> AsyncIterator[Told[LogLine, LogPosition]]:
+    ) -> AsyncGenerator[Told[LogLine, LogPosition]]:
         """Yield what is on record beyond a place, in the order of its times."""
         seen: dict[str, int] = {}
         batch: list[_Numbered] = []

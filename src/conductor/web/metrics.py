@@ -1,0 +1,117 @@
+"""`/metrics` in the format of Prometheus: the queue, what stands, what the loops did, who follows, how fast answers are.
+
+What is the same on every replica (queue, stacks) is read from the records when asked; take the maximum over replicas, not the sum.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from conductor.domain.queue import Standing
+from conductor.operations.serving import ServerState
+from conductor.web.site import Site, site_of
+
+router = APIRouter(tags=["health"])
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """The figures of one application."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.answers = Histogram(
+            "conductor_http_request_seconds",
+            "Time to the beginning of an answer",
+            ["method", "route", "status"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.queue = Gauge("conductor_queue_entries", "Runs in the queue", ["standing"], registry=registry)
+        self.age = Gauge("conductor_queue_oldest_seconds", "How long the oldest run waits", registry=registry)
+        self.draining = Gauge("conductor_queue_draining", "Nothing new is admitted", registry=registry)
+        self.stacks = Gauge("conductor_stacks", "Stacks that stand", ["status"], registry=registry)
+        self.leaks = Gauge("conductor_leaks", "What could not be removed", registry=registry)
+        self.failing = Gauge(
+            "conductor_loop_failing", "Its last turn went wrong", ["loop"], registry=registry
+        )
+        self.followers = Gauge("conductor_followers", "Who follows runs now", registry=registry)
+        self.done = Counter("conductor_done", "What the loops did", ["what"], registry=registry)
+        self._counted: Tally[str] = Tally()
+
+    async def read(self, site: Site) -> bytes:
+        """Bring everything up to date and write it."""
+        await self._read_queue(site)
+        standing = Tally(str(lease.status) for lease in await site.world.store.leases())
+        for status in ("active", "kept", "sleeping", "deleting"):
+            self.stacks.labels(status).set(standing[status])
+        self.leaks.set(len(site.state.leaks))
+        for loop in site.state.bells:
+            self.failing.labels(loop).set(loop in site.state.failing)
+        self.followers.set(site.following.followers)
+        self._count(site.state)
+        return generate_latest(self.registry)
+
+    async def _read_queue(self, site: Site) -> None:
+        entries = await site.service.queue.entries()
+        for standing in Standing:
+            self.queue.labels(str(standing)).set(sum(one.standing is standing for one in entries))
+        waiting = [one.enqueued_at for one in entries if one.standing is Standing.WAITING]
+        now = site.world.clock.now()
+        self.age.set((now - min(waiting)).total_seconds() if waiting else 0)
+        self.draining.set(await site.service.queue.is_draining())
+
+    def _count(self, state: ServerState) -> None:
+        for what, number in (state.counts - self._counted).items():
+            self.done.labels(what).inc(number)
+        self._counted = Tally(state.counts)
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Figures."}},
+)
+async def metrics(request: Request, site: Annotated[Site, Depends(site_of)]) -> Response:
+    """Give the figures in the format of Prometheus."""
+    found = request.app.state.metrics
+    assert isinstance(found, Metrics)  # noqa: S101 -- `app.create` put it there
+    return Response(await found.read(site), media_type=CONTENT_TYPE_LATEST)
+
+
+class Measured:
+    """Measures the time to the beginning of each answer, by route and never by address."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                labels = (_method(scope), route, str(message["status"]))
+                self._metrics.answers.labels(*labels).observe(time.perf_counter() - begun)
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "other"
