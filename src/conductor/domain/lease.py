@@ -46,3 +46,9 @@ class NamespaceInfo:
     workloads: int = 0
     addresses: tuple[str, ...] = ()
     """What leads to its services, as was asked for; without the token."""
+
+    @property
+    def gives_way(self) -> bool:
+        """Tell whether it goes where room is needed: kept, by a lease that ends. One at work and one that is pinned never go."""
+        kept = (NamespaceStatus.KEPT, NamespaceStatus.SLEEPING)
+        return self.lease is not None and self.lease.status in kept and self.lease.expires_at is not None

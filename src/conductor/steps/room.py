@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from conductor.domain.event import Kind
-from conductor.domain.lease import NamespaceInfo, NamespaceStatus
+from conductor.domain.lease import NamespaceInfo
 from conductor.domain.names import attempt_of
 from conductor.domain.run import Run
 from conductor.domain.verdict import Fault, Reason
@@ -53,7 +53,5 @@ async def remove_stack(world: World, info: NamespaceInfo) -> int:
 
 
 def _oldest_first(infos: Sequence[NamespaceInfo]) -> list[NamespaceInfo]:
-    kept = (NamespaceStatus.KEPT, NamespaceStatus.SLEEPING)
-    leased = [(info.lease, info) for info in infos if info.lease]
-    ends = [(lease.created_at, info) for lease, info in leased if lease.status in kept and lease.expires_at]
+    ends = [(info.lease.created_at, info) for info in infos if info.lease and info.gives_way]
     return [info for _, info in sorted(ends, key=lambda one: one[0])]
