@@ -6,6 +6,7 @@ What belongs here: which adapter is made of which settings, and what is opened a
 from conductor.bootstrap.engines import engines_to_check, looking, registry, renderers
 from conductor.bootstrap.gate import serve_gate
 from conductor.bootstrap.migrating import migrate
+from conductor.bootstrap.serving import serving
 from conductor.bootstrap.sweeping import leave_sweeper, the_only_sweeper
 from conductor.bootstrap.worlds import App, load_settings, reading, running
 
@@ -21,5 +22,6 @@ __all__ = [
     "renderers",
     "running",
     "serve_gate",
+    "serving",
     "the_only_sweeper",
 ]

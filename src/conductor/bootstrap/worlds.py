@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 
 from conductor.bootstrap.attesting import attester
 from conductor.bootstrap.engines import engine_of, registry
+from conductor.bootstrap.forges import github_of, token_for
 from conductor.errors import ConductorError, StateError
 
 if TYPE_CHECKING:
+    from conductor.adapters.github.hosting import GitHubHosting
+    from conductor.adapters.stores.statements import Database
     from conductor.ports.engine import Engine
     from conductor.ports.world import World
     from conductor.settings import Settings
@@ -30,6 +33,9 @@ class App:
 
     settings: Settings
     world: World
+    database: Database
+    """Where the world's records are; those of a server are there too."""
+    github: GitHubHosting | None = None
 
 
 def load_settings(state: Path | None = None) -> Settings:
@@ -49,11 +55,15 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
     from conductor.adapters.secrets.embedded import EmbeddedSecrets
     from conductor.adapters.system.clock import SystemClock
 
-    state = _make_folder(settings.state)
+    state = make_folder(settings.state)
     token = settings.git_token
-    forge = FolderForge(token=Token(settings.git_host, token.get_secret_value()) if token else None)
-    secrets = EmbeddedSecrets(carries=forge.carries)
     async with AsyncExitStack() as opened:
+        github = github_of(settings, opened)
+        forge = FolderForge(
+            token=Token(settings.git_host, token.get_secret_value()) if token else None,
+            token_for=token_for(github),
+        )
+        secrets = EmbeddedSecrets(carries=forge.carries)
         images = await opened.enter_async_context(registry(settings))
         engine, builder = engine_of(settings, secrets, images)
         attesting = attester(settings, opened)
@@ -86,7 +96,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         )
         install(world)
         try:
-            yield App(settings=settings, world=world)
+            yield App(settings=settings, world=world, database=store.database, github=github)
         finally:
             install(None)
             await store.aclose()
@@ -146,7 +156,8 @@ async def _meet(engine: Engine) -> None:
         await engine.namespaces()
 
 
-def _make_folder(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
+    """Make the state folder where it is missing. StateError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

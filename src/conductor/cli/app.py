@@ -19,6 +19,7 @@ from conductor.cli.commands import (
     repository,
     run,
     runs,
+    serve,
     stacks,
     sweep,
     tokens,
@@ -76,6 +77,7 @@ app.add_typer(stacks.app, name="stacks")
 app.add_typer(tests.app, name="tests")
 app.command("queue")(queue.queue)
 app.add_typer(tokens.app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("deliver")(deliver.deliver)
 app.add_typer(hook.app, name="hook")
