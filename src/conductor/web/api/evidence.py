@@ -185,7 +185,7 @@ async def download(name: str, row: ThatRun, caller: Reader) -> FileResponse:
 
 
 @router.get("/tests", operation_id="listTests")
-async def test_cases(
+async def list_cases(
     *,
     row: ThatRun,
     caller: Reader,

@@ -1,6 +1,7 @@
 """The shapes of the API.
 
-Where a value of the domain says it all, it is the shape: the same JSON as `--json` of the commands, but that durations are ISO 8601. What is asked for, and what must not be told whole (tokens, deliveries), has a shape of its own.
+Where a value of the domain says it all, it is the shape: the same JSON as `--json` of the commands, but that durations are ISO 8601. What
+is asked for, and what must not be told whole (tokens, deliveries), has a shape of its own.
 """
 
 from __future__ import annotations
