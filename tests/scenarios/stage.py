@@ -15,13 +15,16 @@ from conductor.adapters.fake.builder import FakeBuilder
 from conductor.adapters.fake.clock import FakeClock
 from conductor.adapters.fake.engine import FakeEngine
 from conductor.adapters.fake.forge import FakeForge, FakeRepository
+from conductor.adapters.fake.history import FakeHistory
 from conductor.adapters.fake.machine import Machine, Namespaces
 from conductor.adapters.fake.misfortunes import parse_misfortunes
 from conductor.adapters.fake.secrets import FakeSecrets
 from conductor.adapters.fake.store import FakeStore
 from conductor.domain.budget import Budget
+from conductor.domain.cost import Tariff
 from conductor.domain.event import Event, Kind
 from conductor.domain.report import Report
+from conductor.domain.retention import Retention
 from conductor.domain.run import Run
 from conductor.domain.verdict import Outcome
 from conductor.operations import start_run
@@ -82,6 +85,9 @@ class Stage:
             budget=ports.pop("budget", Budget()),
             registry=ports.pop("registry", None),
             scan_gate=ports.pop("scan_gate", None),
+            history=FakeHistory(self.store),
+            tariff=ports.pop("tariff", Tariff()),
+            retention=ports.pop("retention", Retention()),
             attester=ports.pop("attester", None),
         )
 

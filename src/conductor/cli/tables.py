@@ -17,7 +17,7 @@ from conductor.operations.stacks import StackView
 from conductor.ports.engine import Diagnosis
 from conductor.ports.store import RunRow
 from conductor.reports.readable import on_one_line
-from conductor.reports.words import duration, how_made, in_words
+from conductor.reports.words import cost_in_words, duration, how_made, in_words
 
 STATUS_STYLES = {**VERDICT_STYLES, "running": "cyan", "interrupted": "yellow"}
 NO_RUNS = "There are no runs yet. `conductor run .` starts one."
@@ -93,7 +93,8 @@ def stacks_table(views: Sequence[StackView], *, now: datetime, width: int) -> Ta
     """List what stands on the engine, first to end first."""
     if not views:
         return Text(NO_STACKS)
-    return table_of(_STACKS, [_stack_cells(view, now) for view in views], width=width)
+    shown = _STACKS if any(view.cost for view in views) else _STACKS[:-1]
+    return table_of(shown, [_stack_cells(view, now)[: len(shown)] for view in views], width=width)
 
 
 _STACKS = (
@@ -103,6 +104,7 @@ _STACKS = (
     Column("status"),
     Column("ends"),
     Column("services", 12),
+    Column("cost", 8),
 )
 
 
@@ -116,6 +118,7 @@ def _stack_cells(view: StackView, now: datetime) -> list[Text]:
         Text(*_status(lease)),
         Text(end_text(lease, now)),
         Text(on_one_line(services)),
+        Text(cost_in_words(view.cost).replace(" reserved", "") if view.cost else ""),
     ]
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from conductor.domain.blueprint import Blueprint
+from conductor.domain.cost import Cost
 from conductor.domain.lease import Lease, NamespaceInfo, NamespaceStatus
 from conductor.domain.masking import Masker
 from conductor.domain.names import attempt_of
@@ -23,6 +24,7 @@ from conductor.errors import (
     UnreachableError,
     UsageError,
 )
+from conductor.operations.reckoning import cost_of_kept, tell_turn
 from conductor.ports.engine import Address, ExecResult, Place
 from conductor.ports.terminal import Terminal
 from conductor.ports.world import World
@@ -35,18 +37,25 @@ _WAKE_LIMIT = timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StackView:
-    """A namespace with its lease and how its workloads stand."""
+    """A namespace with its lease, how its workloads stand, and what it has come to until now."""
 
     info: NamespaceInfo
     lease: Lease | None
     services: Mapping[str, object]
+    cost: Cost | None = None
+    """None where nothing is known of what it reserves."""
 
 
 async def list_stacks(world: World) -> Sequence[StackView]:
     """Return what stands on the engine, first to end first."""
     found = await world.engine.namespaces()
     views = [
-        StackView(info=info, lease=info.lease, services=await world.engine.states(_place(world, info)))
+        StackView(
+            info=info,
+            lease=info.lease,
+            services=await world.engine.states(_place(world, info)),
+            cost=await cost_of_kept(world, info.lease),
+        )
         for info in found
     ]
     return sorted(views, key=by_end)
@@ -206,7 +215,7 @@ async def sleep(world: World, name: str) -> Lease:
     info, lease = await _leased(world, name)
     _refuse_at_work(info, lease)
     await world.engine.sleep(_place(world, info))
-    return await _mark(world, replace(lease, status=NamespaceStatus.SLEEPING))
+    return await _turn(world, replace(lease, status=NamespaceStatus.SLEEPING))
 
 
 async def wake(world: World, name: str) -> Lease:
@@ -231,7 +240,7 @@ async def wake(world: World, name: str) -> Lease:
                 raise UnreachableError(
                     f"still asleep: {waiting}", remedy="Their dependencies are not ready: read their logs."
                 )
-    return await _mark(world, replace(lease, status=NamespaceStatus.KEPT))
+    return await _turn(world, replace(lease, status=NamespaceStatus.KEPT))
 
 
 def _refuse_at_work(info: NamespaceInfo, lease: Lease) -> None:
@@ -257,6 +266,13 @@ async def _mark(world: World, lease: Lease) -> Lease:
     await world.engine.mark(lease)
     await world.store.save_lease(lease)
     return lease
+
+
+async def _turn(world: World, lease: Lease) -> Lease:
+    """Mark it, and tell when it fell asleep or woke."""
+    marked = await _mark(world, lease)
+    await tell_turn(world, lease)
+    return marked
 
 
 def _folder(world: World, lease: Lease) -> Path:
