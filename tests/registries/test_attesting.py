@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,21 @@ import pytest
 from conductor.adapters.registries.attesting import COMPONENTS, NOTE, SBOM, SIGNATURE, RegistryAttester
 from conductor.adapters.registries.distribution import Distribution
 from conductor.adapters.registries.exchange import Exchange
+from conductor.adapters.registries.harbor import HarborRegistry
 from conductor.adapters.registries.referrers import Referrers
+from conductor.adapters.registries.registry_config import RegistryConfig
 from conductor.adapters.registries.signing import Signer, payload_of, read_signer
 from conductor.adapters.registries.tokens import Tokens
 from conductor.domain.attestation import AttestationState
 from conductor.errors import RefusedError, UnreachableError, UsageError
 from conductor.ports.registry import Credentials
-from tests.registries.conftest import plain_config
+from tests.registries.conftest import harbor_config, plain_config
 from tests.registries.debian import PASSWORD, USER, debian_registry, with_password
 from tests.registries.fake_distribution import FakeDistribution
+from tests.registries.fake_harbor import FakeHarbor
 from tests.registries.serving import serving
 
-PATH = "acme_shop/backend"
+PATH = "conductor/acme_shop/backend"
 DOCUMENT = json.dumps({"bomFormat": "CycloneDX", "components": [{"name": "zlib"}, {"name": "node"}]}).encode()
 
 
@@ -45,8 +49,11 @@ class Tool:
 class Place:
     """A registry with an image in it, and ways to ask it."""
 
-    def __init__(self, url: str, login: Credentials | None = None) -> None:
-        self.config = plain_config(url, push=login)
+    def __init__(
+        self, url: str, login: Credentials | None = None, *, config: RegistryConfig | None = None
+    ) -> None:
+        self.config = config or plain_config(url, push=login)
+        login = self.config.push
         self.exchange = Exchange()
         self.distribution = Distribution(self.exchange, api=url, tokens=Tokens(self.exchange, login))
         self.digest = ""
@@ -80,12 +87,23 @@ class Place:
         await self.exchange.aclose()
 
 
-@pytest.fixture(params=["lists referrers", "knows no referrers", "Debian's, with a password"])
+@pytest.fixture(params=["lists referrers", "knows no referrers", "Harbor's", "Debian's, with a password"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     if request.param.startswith("Debian"):
         async with debian_registry(tmp_path, auth=with_password(tmp_path)) as url:
             server = url.partition("://")[2]
             made = Place(url, Credentials(server=server, username=USER, password=PASSWORD))
+            await made.put()
+            yield made
+            await made.aclose()
+        return
+    if request.param == "Harbor's":
+        harbor = FakeHarbor()
+        async with serving(harbor.app()) as url:
+            made = Place(url, config=harbor_config(url))
+            registry = HarborRegistry(made.config)
+            await registry.grant_push("acme/shop", build="first", life=timedelta(hours=1))
+            await registry.aclose()
             await made.put()
             yield made
             await made.aclose()
@@ -195,24 +213,23 @@ async def test_an_image_of_another_registry_is_left_alone(place: Place):
         await place.attester(Tool(), None).attest(f"elsewhere.example.org/x@{place.digest}")
 
 
-async def test_skopeo_takes_what_is_signed_and_refuses_what_is_not(
-    key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_skopeo_takes_what_is_signed_and_refuses_what_is_not(key: Path, tmp_path: Path):
     """A policy of containers/image with `sigstoreSigned`: an implementation of cosign's format that is not ours."""
     if shutil.which("skopeo") is None:
         pytest.skip("no skopeo on this machine: apt-get install skopeo")
     async with debian_registry(tmp_path) as url:
         place = Place(url)
-        await place.put()
-        public = tmp_path / "public.pem"
+        public, other = tmp_path / "public.pem", tmp_path / "other.pub"
         public.write_bytes(_openssl("pkey", "-in", str(key), "-pubout"))
-        assert "signature was required" in _copied(place, public, tmp_path)
-        await place.attester(None, read_signer(key)).attest(place.image)
-        assert _copied(place, public, tmp_path) == ""
-        other = tmp_path / "other.pub"
         other.write_bytes(_openssl("pkey", "-in", str(make_key(tmp_path / "other.pem")), "-pubout"))
-        assert "cryptographic signature verification failed" in _copied(place, other, tmp_path)
-        await place.aclose()
+        try:
+            await place.put()
+            assert "signature was required" in _copied(place, public, tmp_path)
+            await place.attester(None, read_signer(key)).attest(place.image)
+            assert _copied(place, public, tmp_path) == ""
+            assert "cryptographic signature verification failed" in _copied(place, other, tmp_path)
+        finally:
+            await place.aclose()
 
 
 def _copied(place: Place, public: Path, folder: Path) -> str:
