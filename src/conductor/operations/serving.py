@@ -21,17 +21,19 @@ from conductor.operations.dispatch import Dispatcher
 from conductor.operations.intake import take_in
 from conductor.operations.reconcile import Reconciler
 from conductor.operations.replicas import adopt_orphans
+from conductor.operations.retention import prune_evidence
 from conductor.operations.sweep import sweep, until_next_end
 from conductor.ports.service import Service
 
 _log = logging.getLogger(__name__)
 
-INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, ADOPT = (
+INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, PRUNE, ADOPT = (
     "intake",
     "dispatch",
     "announce",
     "reconcile",
     "sweep",
+    "prune",
     "adopt",
 )
 
@@ -44,6 +46,7 @@ class Pace:
     dispatch: timedelta = timedelta(seconds=1)
     announce: timedelta = timedelta(seconds=2)
     adopt: timedelta = timedelta(seconds=1)
+    prune: timedelta = timedelta(minutes=30)
     duty_lasts: timedelta = timedelta(seconds=15)
     """After so long without a word of its holder a duty is another's."""
     grace: timedelta = timedelta(seconds=10)
@@ -120,6 +123,7 @@ def _loops(service: Service, state: ServerState, pace: Pace, dispatcher: Dispatc
         Loop(name=ANNOUNCE, turn=lambda: _announce(service, state, pace), is_duty=True),
         Loop(name=RECONCILE, turn=_reconciling(service, state, reconciler), is_duty=True),
         Loop(name=SWEEP, turn=lambda: _sweep(service, state), is_duty=True),
+        Loop(name=PRUNE, turn=lambda: _prune(service, state, pace)),
         Loop(name=ADOPT, turn=lambda: _adopt(service, state, pace)),
     ]
 
@@ -170,6 +174,14 @@ async def _sweep(service: Service, state: ServerState) -> timedelta:
     state.count("swept", done + Counter(leaks=len(swept.failed.keys() - state.leaks.keys())))
     state.leaks = dict(swept.failed)
     return await until_next_end(service.world)
+
+
+async def _prune(service: Service, state: ServerState, pace: Pace) -> timedelta:
+    """Remove evidence that is too old or too much. No duty: each replica looks after the folder that it sees."""
+    pruned = await prune_evidence(service.world)
+    done = Counter(attempts=len(pruned.removed), bytes=pruned.freed_bytes, packed=pruned.packed)
+    state.count("pruned", done)
+    return pace.prune
 
 
 async def _adopt(service: Service, state: ServerState, pace: Pace) -> timedelta:
