@@ -144,18 +144,24 @@ async def _delete(service: Service, row: RunRow) -> Settled:
 async def _latest(service: Service, delivery: Delivery, given: CommandGiven) -> RunRow:
     """Find the latest run of that pull request or issue, else of its branch. NotFoundError where nothing has run there."""
     rows = await service.world.store.list_runs(repository=given.repository, limit=_HOW_FAR_BACK)
-    for row in rows:
-        if row.run.trigger and given.issue in (row.run.trigger.issue, row.run.trigger.pull_request):
-            return row
-    placed = await service.hostings[delivery.hosting].place_command(given)
-    for row in rows:
-        if row.run.source.commit == placed.source.commit or _is_on_branch(row.run, placed):
-            return row
+    found = next((row for row in rows if _is_about(row.run, given)), None)
+    if found is None:
+        placed = await service.hostings[delivery.hosting].place_command(given)
+        found = next((row for row in rows if _is_placed(row.run, placed)), None)
+    latest = found and await service.world.store.find_run(found.run.id)
+    if latest:
+        return latest
     raise NotFoundError(f"nothing has run for #{given.issue} yet", remedy="`/conductor run` starts a run.")
 
 
-def _is_on_branch(run: Run, placed: Placed) -> bool:
-    return bool(placed.source.branch) and run.source.branch == placed.source.branch
+def _is_about(run: Run, given: CommandGiven) -> bool:
+    trigger = run.trigger
+    return trigger is not None and given.issue in (trigger.issue, trigger.pull_request)
+
+
+def _is_placed(run: Run, placed: Placed) -> bool:
+    same_branch = bool(placed.source.branch) and run.source.branch == placed.source.branch
+    return same_branch or run.source.commit == placed.source.commit
 
 
 def _is_of(run: Run, asked: RerunAsked) -> bool:

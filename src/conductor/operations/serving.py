@@ -76,6 +76,11 @@ class ServerState:
         for name in loops:
             self.bells.setdefault(name, asyncio.Event()).set()
 
+    def stop(self) -> None:
+        """Have each loop end after the turn that it is in: nothing new is begun."""
+        self.is_stopping = True
+        self.ring(*self.bells)
+
     def count(self, group: str, counts: Counter[str]) -> None:
         """Add up what a turn did."""
         self.counts.update({f"{group}.{name}": number for name, number in counts.items()})
@@ -108,8 +113,7 @@ async def serve_loops(
     try:
         yield state
     finally:
-        state.is_stopping = True
-        state.ring(*(loop.name for loop in loops))
+        state.stop()
         await _end(tasks, pace.grace)
         await dispatcher.aclose()
         await _drop_duties(service, loops)
@@ -137,8 +141,7 @@ async def _intake(service: Service, state: ServerState, pace: Pace) -> timedelta
 
 
 async def _dispatch(dispatcher: Dispatcher, state: ServerState, pace: Pace) -> timedelta:
-    done = await dispatcher.turn()
-    state.count("runs", Counter(begun=done.begun, ended=done.left))
+    state.count("runs", Counter(begun=await dispatcher.turn()))
     return pace.dispatch
 
 
