@@ -36,7 +36,10 @@ class SqlInbox:
         """Keep it. False: its id is known, and nothing was changed."""
         values = {name: getattr(delivery, name) for name in deliveries.c.keys() if name != "number"}  # noqa: SIM118 -- columns
         adding = self._database.insert(deliveries).values(values).on_conflict_do_nothing()
-        return await self._change("storing a delivery", adding) == 1
+        told = adding.returning(deliveries.c.number)
+        return await self._database.write(
+            "storing a delivery", lambda connection: connection.execute(told).first() is not None
+        )
 
     async def find(self, delivery_id: str) -> Delivery | None:
         """Return it."""
