@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -97,6 +99,7 @@ class Exchange:
         self._kept: OrderedDict[tuple[str, str], Answer] = OrderedDict()
         self._closed: dict[str, datetime] = {}
         self._http = httpx2.AsyncClient(
+            verify=_trust(),
             timeout=httpx2.Timeout(30.0, pool=60.0),
             follow_redirects=False,
             headers=_HEADERS,
@@ -212,6 +215,12 @@ class Exchange:
     async def aclose(self) -> None:
         """Let go of the connections."""
         await self._http.aclose()
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    """Say whose certificates are believed: the system's. Reading them takes a while, so it is done once."""
+    return ssl.create_default_context()
 
 
 def _asked_wait(answer: Answer, now: datetime) -> timedelta:
