@@ -131,12 +131,10 @@ class Server:
         await self.tell()
 
     async def until(self, run: Run, kind: Kind) -> None:
-        """Wait for an event of a run."""
+        """Go on until an event of a run."""
         async with asyncio.timeout(BOUND_SECONDS):
-            while all(  # noqa: ASYNC110 -- as many turns as it takes
-                event.kind is not kind for event in await self.service.world.store.events(run.id)
-            ):
-                await asyncio.sleep(0)
+            while all(event.kind is not kind for event in await self.service.world.store.events(run.id)):
+                await self.dispatch()
 
     async def tell(self) -> None:
         """Tell the forge what is due, some time later."""
