@@ -85,6 +85,14 @@ async def test_sixty_pushes_through_three_kills_are_one_run_each(tmp_path: Path)
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(240)
+async def test_a_storm_through_kills_is_one_run_each_on_postgres_too(tmp_path: Path, postgres: str):
+    play = Play(tmp_path, seed=3, pushes=40, postgres=postgres)
+    ended = await play.weather(kills=2, most_writes=200, bound=120)
+    verify(play, ended, kills=2)
+
+
+@pytest.mark.crash
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_a_thousand_deliveries_through_ten_kills_are_one_run_for_each_commit(tmp_path: Path):
