@@ -26,6 +26,8 @@ from conductor.ports.world import World
 KEPT = 5000
 """So many of the latest events or lines of a run are kept in memory."""
 BATCH = 500
+LOOKS_AFTER_END = 10
+"""So often the word of a run's end is looked for, where the run has ended and it is not there."""
 _RESOLUTION = timedelta(microseconds=1)
 
 T = TypeVar("T")
@@ -223,7 +225,9 @@ class _EventFeed(_Feed):
         self._kept: list[Event] = []
         self._from = 0
         self._last = 0
+        self._has_end = False
         self._comes_again = False
+        self._quiet = 0
 
     def beyond(self, after: int) -> Sequence[Event] | None:
         """Return what came after that number; None where it is not kept that far back."""
@@ -239,6 +243,7 @@ class _EventFeed(_Feed):
         found = await self.world.store.events(self.run, after=self._last, limit=BATCH)
         for event in found:
             self._last = event.seq
+            self._has_end = self._has_end or event.kind is Kind.RUN_ENDED
             if event.kind is Kind.RUN_ENDED:
                 self._comes_again = bool(event.data.get("again"))
         self._kept += found
@@ -246,7 +251,9 @@ class _EventFeed(_Feed):
             self._from = self._kept[-KEPT - 1].seq
             del self._kept[:-KEPT]
         has_ended = row is None or row.status is Status.ENDED
-        self.is_over = has_ended and not found and not self._comes_again
+        self._quiet = 0 if found or not has_ended else self._quiet + 1
+        is_told = self._has_end or self._quiet >= LOOKS_AFTER_END
+        self.is_over = has_ended and not found and not self._comes_again and is_told
         return bool(found) or self.is_over
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import uvicorn
@@ -61,6 +63,26 @@ async def answer(
         h11_max_incomplete_event_size=64 * 1024,
     )
     await _Server(config, on_stop).serve(sockets=[opened])
+
+
+@asynccontextmanager
+async def answering(app: ASGIApp, opened: socket.socket) -> AsyncIterator[None]:
+    """Answer while the block lasts; signals are the caller's."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve(sockets=[opened]))  # noqa: SLF001 -- `serve` without its handlers of signals
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
 
 
 class _Server(uvicorn.Server):

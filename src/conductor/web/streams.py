@@ -33,14 +33,15 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+    def __init__(self, frames: AsyncIterator[bytes], *, patience: float = SEND_SECONDS) -> None:
         super().__init__(frames, headers={"X-Accel-Buffering": "no"})
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, each part within a bound."""
 
         async def sending(message: Message) -> None:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await send(message)
 
         try:

@@ -84,7 +84,13 @@ async def events(row: LatestRun, caller: Reader, limit: Limit = 100, cursor: Cur
     return Page(items=shown, next=number_cursor(shown[-1].seq) if len(found) > limit else None)
 
 
-@router.get("/events/stream", operation_id="followEvents", response_class=EventStream, responses=_STREAM)
+@router.get(
+    "/events/stream",
+    operation_id="followEvents",
+    response_class=EventStream,
+    status_code=200,
+    responses=_STREAM,
+)
 async def follow_events(row: LatestRun, caller: Reader, last_event_id: LastEventId = None) -> EventStream:
     """Follow what happens in a run, from its beginning or from where one was, until it has ended: an event in each frame."""
     given = last_event_id or ""
@@ -126,7 +132,9 @@ async def logs(
     return StreamingResponse(_chunks(lines, write, named=workload is None), media_type=media_type)
 
 
-@router.get("/logs/stream", operation_id="followLogs", response_class=EventStream, responses=_STREAM)
+@router.get(
+    "/logs/stream", operation_id="followLogs", response_class=EventStream, status_code=200, responses=_STREAM
+)
 async def follow_logs(
     row: LatestRun, caller: Reader, workload: Workload = None, last_event_id: LastEventId = None
 ) -> EventStream:
