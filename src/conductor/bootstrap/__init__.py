@@ -4,6 +4,7 @@ What belongs here: which adapter is made of which settings, and what is opened a
 """
 
 from conductor.bootstrap.engines import engines_to_check, looking, registry, renderers
+from conductor.bootstrap.forges import registration
 from conductor.bootstrap.gate import serve_gate
 from conductor.bootstrap.migrating import migrate
 from conductor.bootstrap.serving import serving
@@ -18,6 +19,7 @@ __all__ = [
     "looking",
     "migrate",
     "reading",
+    "registration",
     "registry",
     "renderers",
     "running",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from conductor.adapters.github.hosting import GitHubHosting
     from conductor.ports.hosting import Hosting
+    from conductor.ports.registration import Registration
     from conductor.settings import Settings
 
 
@@ -40,3 +41,10 @@ def hostings_of(settings: Settings, github: GitHubHosting | None) -> Mapping[str
         secret = settings.folder_secret.get_secret_value()
         found.append(FolderHosting(settings.repositories, secret=secret, tags=Policy().trigger_tags))
     return {hosting.name: hosting for hosting in found}
+
+
+def registration(github_url: str) -> Registration:
+    """Give what makes Apps at that GitHub."""
+    from conductor.adapters.github.registration import GitHubRegistration
+
+    return GitHubRegistration(github_url)

@@ -12,6 +12,7 @@ from conductor.cli.commands import (
     deliver,
     doctor,
     gate,
+    github,
     hook,
     login,
     migrate,
@@ -22,8 +23,8 @@ from conductor.cli.commands import (
     serve,
     stacks,
     sweep,
-    tokens,
     tests,
+    tokens,
     version,
 )
 from conductor.cli.session import Session
@@ -72,6 +73,7 @@ app.command("init")(repository.init)
 app.command("check")(repository.check)
 app.command("convert")(convert.convert)
 app.command("run")(run.run)
+app.add_typer(github.app, name="github")
 app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
 app.add_typer(tests.app, name="tests")
