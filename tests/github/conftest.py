@@ -61,7 +61,7 @@ def as_app(github: FakeGitHub, url: str) -> GitHubHosting:
     return GitHubHosting(site, sleep=github.sleep, now=lambda: github.now)
 
 
-def a_run(commit: str, *, id: str = "shop-k3v9qd", branch: str = "12-cart", issue: int | None = 12, pull_request: int | None = None,
+def a_run(commit: str, *, name: str = "shop-k3v9qd", branch: str = "12-cart", issue: int | None = 12, pull_request: int | None = None,
           attempt: int = 1, after: int = 0) -> Run:  # fmt: skip
     trigger = Trigger(
         cause=Cause.TAG, hosting="github", tag="run-integration-tests", issue=issue, pull_request=pull_request
@@ -69,7 +69,7 @@ def a_run(commit: str, *, id: str = "shop-k3v9qd", branch: str = "12-cart", issu
     source = Source(
         location="https://github.com/acme/shop.git", ref="run-integration-tests", commit=commit, branch=branch
     )
-    return Run(id=id, repository=SHOP, source=source, principal="alice", requested_at=START + timedelta(seconds=after), attempt=attempt,
+    return Run(id=name, repository=SHOP, source=source, principal="alice", requested_at=START + timedelta(seconds=after), attempt=attempt,
                trigger=trigger)  # fmt: skip
 
 

@@ -26,14 +26,21 @@ from starlette.routing import Route
 APP_ID = "4711"
 PAT = "github_pat_of_a_machine_user"
 BOT_ID, PERSON_ID = 900, 901
-ALL = {"contents": "read", "issues": "write", "checks": "write", "pull_requests": "read", "actions": "write", "metadata": "read"}  # fmt: skip
+ALL = {
+    "contents": "read",
+    "issues": "write",
+    "checks": "write",
+    "pull_requests": "read",
+    "actions": "write",
+    "metadata": "read",
+}
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def sha(text: str) -> str:
     """Name a commit or a tag object."""
-    return hashlib.sha1(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 @dataclass
@@ -123,6 +130,7 @@ class FakeGitHub:
         self.asked: Counter[str] = Counter()
         self.refused: list[str] = []
         self.not_modified = 0
+        self.has_etags = True
         self._ids = iter(range(1001, 1_000_000))
 
     def repository(self, name: str) -> Repository:
@@ -133,7 +141,17 @@ class FakeGitHub:
         """Let its clock run on."""
         self.now += timedelta(seconds=seconds)
 
-    def fails(self, method: str, path: str, status: int, *, after: bool = False, times: int = 1, body: Mapping[str, Any] | None = None, **headers: str) -> None:  # fmt: skip
+    def fails(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        *,
+        after: bool = False,
+        times: int = 1,
+        body: Mapping[str, Any] | None = None,
+        **headers: str,
+    ) -> None:
         """Have the next questions whose path ends so answered with that."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.misfortunes += [Misfortune(method, path, status, named, body or {}, after)] * times
@@ -214,7 +232,7 @@ class FakeGitHub:
 
     def _validated(self, request: Request, answer: Response) -> Response:
         """Answer that nothing has changed where that is so."""
-        if request.method != "GET" or answer.status_code != 200:
+        if request.method != "GET" or answer.status_code != 200 or not self.has_etags:
             return answer
         etag = f'W/"{hashlib.sha256(bytes(answer.body)).hexdigest()}"'
         if request.headers.get("If-None-Match") == etag:
@@ -320,8 +338,13 @@ class FakeGitHub:
     async def _convert(self, request: Request) -> Response:
         if request.path_params["code"] != "good":
             return _no(404, "Not Found")
-        return JSONResponse({"id": int(APP_ID), "slug": "conductor-acme", "html_url": "https://github.com/apps/conductor-acme", "pem": self.pem,
-                             "webhook_secret": "s3cret", "client_id": "Iv1.x", "client_secret": "y"}, 201)  # fmt: skip
+        made = {
+            "id": int(APP_ID),
+            "slug": "conductor-acme",
+            "html_url": "https://github.com/apps/conductor-acme",
+        }
+        secret = {"pem": self.pem, "webhook_secret": "s3cret", "client_id": "Iv1.x", "client_secret": "y"}
+        return JSONResponse({**made, **secret}, 201)
 
     async def _own_repositories(self, request: Request) -> Response:
         return _paged(request, [{"full_name": name} for name in self.repositories], within="repositories")
@@ -369,7 +392,8 @@ class FakeGitHub:
 
     async def _pulls_of(self, request: Request) -> Response:
         repository, commit = self._at(request), request.path_params["sha"]
-        return JSONResponse([one for one in repository.pulls if commit in repository.ancestors(one["head"]["sha"]) or commit == one["head"]["sha"]])  # fmt: skip
+        heads = ((one, one["head"]["sha"]) for one in repository.pulls)
+        return JSONResponse([one for one, head in heads if commit in (head, *repository.ancestors(head))])
 
     async def _branches(self, request: Request) -> Response:
         return _paged(request, [_branch(*one) for one in sorted(self._at(request).branches.items())])

@@ -81,7 +81,7 @@ async def test_an_answer_that_is_lost_makes_no_second_one(
 async def test_runs_of_a_branch_that_are_told_at_once_share_one_comment(
     shop: Repository, hosting: GitHubHosting
 ):
-    runs = [a_run(shop.branches["12-cart"], id=f"shop-aaaaa{number}", after=number) for number in range(8)]
+    runs = [a_run(shop.branches["12-cart"], name=f"shop-aaaaa{number}", after=number) for number in range(8)]
     await asyncio.gather(*(hosting.announce(opened(run), at_work(run, body=run.id)) for run in runs))
     assert len(shop.checks) == 8
     [comment] = shop.comments
@@ -90,7 +90,7 @@ async def test_runs_of_a_branch_that_are_told_at_once_share_one_comment(
 
 async def test_an_older_run_takes_the_word_from_no_newer_one(shop: Repository, hosting: GitHubHosting):
     commit = shop.branches["12-cart"]
-    older, newer = a_run(commit, id="shop-aaaaaa"), a_run(commit, id="shop-bbbbbb", after=60)
+    older, newer = a_run(commit, name="shop-aaaaaa"), a_run(commit, name="shop-bbbbbb", after=60)
     told = await hosting.announce(opened(older), at_work(older, body="older"))
     await hosting.announce(opened(newer), at_work(newer, body="newer"))
     await hosting.announce(told, replace(failed(older), verdict=Verdict.SUPERSEDED, body="older, superseded"))
@@ -111,7 +111,7 @@ async def test_an_earlier_attempt_takes_the_word_from_no_later_one(shop: Reposit
 
 async def test_branches_of_one_issue_have_a_comment_each(shop: Repository, hosting: GitHubHosting):
     for name in ("12-cart", "12-cart-again"):
-        run = a_run(shop.branches["12-cart"], id=f"shop-{len(name):06}".replace("0", "a"), branch=name)
+        run = a_run(shop.branches["12-cart"], name=f"shop-{len(name):06}".replace("0", "a"), branch=name)
         await hosting.announce(opened(run), at_work(run))
     assert len(shop.comments) == 2
 
