@@ -42,7 +42,11 @@ def _policy(settings: Settings) -> Policy:
 
     return Policy(
         repositories=settings.allow,
-        limits=Limits(runs=settings.max_runs, runs_per_repository=settings.max_runs_per_repository),
+        limits=Limits(
+            runs=settings.max_runs,
+            runs_per_repository=settings.max_runs_per_repository,
+            namespaces=settings.max_stacks,
+        ),
         poll_every=timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None,
         reconcile_every=timedelta(seconds=settings.reconcile_seconds),
         public_url=settings.public_url,
