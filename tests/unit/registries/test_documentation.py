@@ -28,7 +28,9 @@ def test_every_setting_that_is_named_is_one(file: Path):
 
 def test_every_setting_of_registries_is_on_the_page():
     page = PAGE.read_text()
-    ours = {name for name in Settings.model_fields if name.startswith(("registry_", "scan_", "sbom", "sign_"))}
+    ours = {
+        name for name in Settings.model_fields if name.startswith(("registry_", "scan_", "sbom", "sign_"))
+    }
     assert {name for name in ours if f"CONDUCTOR_{name.upper()}" not in page} == set()
 
 
