@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.live.shop import conductor
 
 LIMIT_SECONDS = 240
+MOST_TRIES = 200
 _LISTENING = re.compile(r"listening on (http://\S+)")
 
 
@@ -44,6 +45,13 @@ class Site:
             timeout=LIMIT_SECONDS,
             check=False,
         )
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Ask again and again, at most as often as takes minutes: each asking is a process of its own."""
+        for _ in range(MOST_TRIES):
+            if is_so():
+                return
+        raise AssertionError(f"it never came about: {(self.folder / 'serve.log').read_text()}")
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
         done = subprocess.run(
@@ -82,6 +90,16 @@ def prepared(folder: Path, *, engine: str, **settings: str) -> Site:
 
 
 @contextmanager
+def left_clean(site: Site) -> Iterator[None]:
+    """Remove what the server kept, however the block ends."""
+    try:
+        yield
+    finally:
+        deleted = site.command("stacks", "delete", "--all")
+        assert deleted.returncode == 0, deleted.stderr
+
+
+@contextmanager
 def serving(site: Site, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `conductor serve` on a free port; gives the process and its address, and stops it like an operator does."""
     command: Sequence[str] = [*conductor(), "serve", "--listen", "127.0.0.1:0", *arguments]
@@ -104,6 +122,8 @@ def serving(site: Site, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
                 process.kill()
                 raise
             finally:
+                assert process.stdout is not None
+                process.stdout.close()
                 sys.stderr.write((site.folder / "serve.log").read_text()[-4000:])
 
 

@@ -50,7 +50,9 @@ async def _serve(settings: Settings) -> None:
                 notice.clear()
                 await _greet(service, settings, address_of(opened))
                 app = create(service, state=state, settings=settings)
-                await answer(app, opened, grace=timedelta(seconds=settings.drain_seconds), on_stop=lambda: _stop(state))
+                await answer(
+                    app, opened, grace=timedelta(seconds=settings.drain_seconds), on_stop=lambda: _stop(state)
+                )
 
 
 def _stop(state: ServerState) -> None:
