@@ -3,7 +3,7 @@
     python replica_story.py DATABASE STATE ENGINE
 
 It takes what dead replicas left, and starts each run whose id comes in a line on stdin; it writes `adopted WORKFLOW` and `lost` to stdout,
-and each step that it does to `steps.txt` in the engine's folder. It ends when stdin does.
+and each step that it does to `steps.txt` in the engine's folder. It ends when stdin does, and when it is taken for dead.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from conductor.adapters.stores.sql import SqlStore
 from conductor.adapters.system.clock import SystemClock
 from conductor.domain.event import Event, StepRecord
 from conductor.domain.run import Cleanup, Run, Source
+from conductor.errors import StateError
 from conductor.operations.replicas import adopt_orphans
 from conductor.operations.start_run import start_or_resume
 from conductor.ports.world import World, install
@@ -76,6 +77,12 @@ async def lines() -> asyncio.StreamReader:
     return reader
 
 
+async def serve(world: World) -> None:
+    asked = await lines()
+    while line := (await asked.readline()).decode().strip():
+        await start(world, line)
+
+
 async def main(database: str, state: Path) -> None:
     world = World(
         engine=FakeEngine(ENGINE, misfortunes=()),
@@ -90,11 +97,15 @@ async def main(database: str, state: Path) -> None:
     await durable.launch(state, database=database)
     say(f"launched {durable.executor()}")
     adopting = asyncio.create_task(adopt_again_and_again(world))
-    asked = await lines()
-    while line := (await asked.readline()).decode().strip():
-        await start(world, line)
+    serving = asyncio.create_task(serve(world))
+    lost = asyncio.create_task(durable.until_lost())
+    await asyncio.wait({serving, lost}, return_when=asyncio.FIRST_COMPLETED)
+    if lost.done():
+        say("lost")
+    for task in (serving, lost):
+        task.cancel()
     adopting.cancel()
-    with suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError, StateError):
         await adopting
     await durable.shutdown()
     await world.store.aclose()

@@ -13,8 +13,8 @@ SCHEMA = "durable"
 CONNECT_WITHIN = timedelta(seconds=5)
 CONNECTIONS = 10
 """Connections that a replica keeps open for its workflows, and as many more in a rush."""
-IDLE_WITHIN = timedelta(seconds=60)
-"""How long a process that stands still may hold a transaction open."""
+IDLE_WITHIN = timedelta(seconds=5)
+"""How long a process that stands still may hold a transaction open, and with it rows that others wait for."""
 
 
 def is_postgres(database: str) -> bool:

@@ -14,6 +14,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 """How long a server may be silent."""
+IDLE_SECONDS = 5
+"""How long a process that stands still may hold a transaction open, and with it rows that others wait for."""
 CONNECTIONS = 5
 """One that writes, and those that read."""
 WRITES = "conductor_writes"
@@ -44,7 +46,11 @@ def known_as(url: URL) -> str:
 def connect(url: URL) -> Engine:
     """Make an engine; nothing is opened yet."""
     if url.get_backend_name() != "sqlite":
-        waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": CONNECT_SECONDS * 1000}
+        waits = {
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": CONNECT_SECONDS * 1000,
+            "options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
+        }
         return create_engine(url, pool_pre_ping=True, connect_args={**waits, "application_name": "conductor"})
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
