@@ -40,13 +40,12 @@ class Credentials:
 
 
 def manifest(public_url: str, name: str) -> Mapping[str, Any]:
-    """Describe the App: post it as `manifest` to `GITHUB/settings/apps/new?state=...` (or below `/organizations/ORG`)."""
+    """Describe the App: the browser posts it, with the address to come back to."""
     server = public_url.rstrip("/")
     return {
         "name": name[:34],
         "url": server,
         "hook_attributes": {"url": f"{server}/webhooks/github", "active": True},
-        "redirect_url": f"{server}/setup/github",
         "public": False,
         "default_permissions": dict(PERMISSIONS),
         "default_events": list(EVENTS),
@@ -58,7 +57,9 @@ async def convert(
 ) -> Credentials:
     """Exchange the code of the redirect for the App's credentials: GitHub does so once, within an hour."""
     if not _CODE.fullmatch(code):
-        raise UsageError("GitHub's code for the new App is none", remedy="Begin once more at /setup/github.")
+        raise UsageError(
+            "GitHub's code for the new App is none", remedy="Begin once more: `conductor github connect`."
+        )
     exchange = Exchange(api, transport=transport)
     try:
         path = f"/app-manifests/{in_path(code)}/conversions"
