@@ -132,6 +132,21 @@ def served(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         thread.join(10)
 
 
+async def test_a_forge_that_asks_for_tokens_asks_each_time_and_only_for_addresses(shop: Path, served: Served):
+    asked: list[str] = []
+
+    async def token_for(location: str) -> str | None:
+        asked.append(location)
+        return f"token-{len(asked)}" if location == served.url else None
+
+    forge = FolderForge(token_for=token_for)
+    for _ in range(2):
+        await forge.resolve(served.url, None)
+    assert set(served.passwords) == {"x-access-token:token-1", "x-access-token:token-2"}
+    await forge.resolve(str(shop), None)
+    assert asked == [served.url, served.url]
+
+
 async def test_a_private_repository_is_opened_by_the_token_of_its_host(
     shop: Path, served: Served, tmp_path: Path
 ):

@@ -165,6 +165,16 @@ async def test_the_button_of_a_check_makes_a_new_attempt_of_its_run(tmp_path: Pa
     assert (again.trigger.cause, again.trigger.pull_request) == (Cause.BUTTON, PULL)
 
 
+async def test_to_run_all_checks_of_a_commit_again_names_no_run_and_means_the_latest_of_it(tmp_path: Path):
+    async with Server(tmp_path).launched() as server:
+        await ended(server)
+        run = (await server.the_run()).run
+        pressed = {"repository": SHOP, "run": "", "commit": run.source.commit}
+        delivery = server.forge.send("check_run", **pressed, sender="kim", failed_only=False)
+        (handled,) = await server.handle(delivery)
+    assert (handled.status, handled.run, handled.attempt) == (DeliveryStatus.STARTED, run.id, 2)
+
+
 async def test_a_button_pressed_twice_before_it_was_handled_is_one_attempt(tmp_path: Path):
     async with Server(tmp_path).launched() as server:
         await ended(server)

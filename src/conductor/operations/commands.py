@@ -52,7 +52,7 @@ async def carry_out(service: Service, delivery: Delivery, given: CommandGiven) -
 
 async def press(service: Service, delivery: Delivery, asked: RerunAsked) -> Settled:
     """Do what the button of a check asks for: the run that the check was made for, once more. The forge shows it only to who may."""
-    row = await service.world.store.find_run(asked.run) if asked.run else None
+    row = await _of_check(service, asked)
     if row is None or not _is_of(row.run, asked):
         return Settled(status=DeliveryStatus.IGNORED, note="the check is of no run that is known here")
     trigger = Trigger(cause=Cause.BUTTON, hosting=delivery.hosting, delivery=delivery.id, sender=asked.sender)
@@ -154,6 +154,15 @@ async def _latest(service: Service, delivery: Delivery, given: CommandGiven) -> 
     raise NotFoundError(f"nothing has run for #{given.issue} yet", remedy="`/conductor run` starts a run.")
 
 
+async def _of_check(service: Service, asked: RerunAsked) -> RunRow | None:
+    """Find the run of a check. "Re-run all checks" names none: it is the latest of the commit then."""
+    store, name = service.world.store, asked.run
+    if not name:
+        rows = await store.list_runs(repository=asked.repository, limit=_HOW_FAR_BACK)
+        name = next((row.run.id for row in rows if row.run.source.commit == asked.commit), "")
+    return await store.find_run(name) if name else None
+
+
 def _is_about(run: Run, given: CommandGiven) -> bool:
     trigger = run.trigger
     return trigger is not None and given.issue in (trigger.issue, trigger.pull_request)
@@ -166,7 +175,7 @@ def _is_placed(run: Run, placed: Placed) -> bool:
 
 def _is_of(run: Run, asked: RerunAsked) -> bool:
     same_commit = not asked.commit or run.source.commit == asked.commit
-    return run.id == asked.run and run.repository.lower() == asked.repository.lower() and same_commit
+    return asked.run in ("", run.id) and run.repository.lower() == asked.repository.lower() and same_commit
 
 
 def _was_made_by(run: Run, delivery: Delivery) -> bool:
