@@ -115,6 +115,18 @@ async def test_a_limit_is_kept_without_asking_and_says_how_long(
     assert await hosting.may_write(SHOP, "alice")
 
 
+async def test_a_limit_is_the_installations_and_not_the_repositorys(
+    github: FakeGitHub, shop: Repository, hosting: GitHubHosting
+):
+    github.repository("acme/other")
+    assert not await hosting.may_write("acme/other", "alice")
+    github.fails("GET", "/permission", 429, Retry_After="120")
+    for name in (SHOP, "acme/other"):
+        with pytest.raises(UnreachableError, match="limit is reached"):
+            await hosting.may_write(name, "alice")
+    assert github.asked["GET /repos/acme/other/collaborators/alice/permission"] == 1
+
+
 async def test_what_has_not_changed_is_not_sent_again(
     github: FakeGitHub, shop: Repository, hosting: GitHubHosting
 ):

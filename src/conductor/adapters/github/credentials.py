@@ -101,7 +101,7 @@ class Credentials:
     async def at(self, repository: str, use: Use) -> Identity:
         """Be who may do that at one repository. NotFoundError where the App is not installed, RefusedError where a permission lacks."""
         token = await self.token(repository, use)
-        who = f"installation/{repository.lower()}" if self._site.app else "token"
+        who = f"installation/{self._installations.get(repository.lower(), 0)}" if self._site.app else "token"
         return Identity(f"Bearer {token}", who)
 
     async def token(self, repository: str, use: Use) -> str:
