@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from conductor.adapters.fake.hosting import Misfortune
+from conductor.domain.run import Status
 from conductor.domain.verdict import Verdict
 from conductor.errors import UnreachableError
 from conductor.operations.intake import receive
@@ -122,6 +123,22 @@ async def test_the_sweeper_removes_a_stack_whose_lease_is_over(tmp_path: Path):
             await until(lambda: server.stage.namespaces == {})
             await until(lambda: state.counts["swept.namespaces"] == 1)
     assert state.leaks == {}
+
+
+async def test_a_delivery_that_comes_again_after_it_was_forgotten_starts_nothing(tmp_path: Path):
+    async with Server(tmp_path).launched() as server:
+        _, delivery = server.push()
+        await server.handle(delivery)
+        await server.until_quiet()
+        server.clock.advance(timedelta(days=31))
+        async with serve_loops(server.service, pace=QUICK) as state:
+            await until(lambda: RECONCILE in state.turned_at)
+            assert await server.service.inbox.find(delivery.id) is None
+            await receive(server.service, delivery)
+            state.ring(INTAKE)
+            await until(lambda: state.counts["deliveries.started"] == 1)
+        row = await server.the_run()
+    assert (row.run.attempt, row.status) == (1, Status.ENDED)
 
 
 async def test_a_forge_that_is_away_stops_no_other_loop(tmp_path: Path):

@@ -38,6 +38,10 @@ INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, PRUNE, ADOPT = (
 )
 
 
+DELIVERIES_STAY = timedelta(days=30)
+"""For so long a settled delivery is shown. What it caused is remembered beyond that: it starts nothing twice, however late it comes."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
     """How often each loop turns where nothing wakes it earlier."""
@@ -163,6 +167,7 @@ def _reconciling(
         found = await (reconciler.turn() if whole else reconciler.tags())
         if whole:
             last[:] = [now]
+            await service.inbox.forget(before=now - DELIVERIES_STAY)
         state.count("reconciled", found + Counter(turns=1))
         if found["deliveries"] or found["tags"]:
             state.ring(INTAKE, DISPATCH)
