@@ -62,12 +62,17 @@ class Api:
 
 
 @asynccontextmanager
-async def api(folder: Path, *, settings: Settings | None = None, **server: Any) -> AsyncIterator[Api]:
+async def api(
+    folder: Path, *, settings: Settings | None = None, streams_end: bool = False, **server: Any
+) -> AsyncIterator[Api]:
     plan = "version: 1\ntests: {command: [yarn, test], timeout: 10m}\ncleanup: keep\n"
     async with Server(folder, **{"plan": plan, **server}).launched() as stage:
         tokens = await _tokens(stage)
         following = Following(
-            stage.service.world, every=timedelta(milliseconds=1), patience=timedelta(milliseconds=20)
+            stage.service.world,
+            every=timedelta(milliseconds=1),
+            patience=timedelta(milliseconds=20),
+            is_stopping=lambda: streams_end,
         )
         app = create(stage.service, settings=settings, following=following)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
@@ -89,3 +94,6 @@ async def _tokens(stage: Server) -> dict[str, str]:
             stage.service.access, name=name, role=role, repositories=repositories, now=stage.clock.now()
         )
     return made
+
+
+__all__ = ["API", "OTHER", "SHOP", "TAG", "Api", "api"]

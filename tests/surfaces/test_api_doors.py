@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -61,7 +62,7 @@ async def test_a_token_of_another_repository_is_told_nothing_of_a_run_or_stack_b
         run = await asked.a_run()
         for who in ("stranger", "strange-admin"):
             for method, path, name in routes(asked.app):
-                if path in WITHOUT_TOKEN or method == "HEAD" or "stream" in path and not run.id:
+                if path in WITHOUT_TOKEN or method == "HEAD":
                     continue
                 body = {"repository": SHOP, "ref": "v1"} if path == f"{API}/runs" else {"by_seconds": 60}
                 answer = await asked.ask(
@@ -126,7 +127,9 @@ async def test_the_secret_of_a_token_is_kept_nowhere(tmp_path: Path):
         assert made["text"].startswith(f"cdr_{made['token']['id']}_")
         for path in ("/tokens", "/audit"):
             assert secret not in str(await asked.get(path))
-        kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        kept = await asyncio.to_thread(
+            lambda: [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        )
         assert not any(secret.encode() in content for content in kept)
 
 

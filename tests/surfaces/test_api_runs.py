@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -260,7 +261,7 @@ async def test_a_delivery_is_taken_once_if_it_is_signed(tmp_path: Path):
 async def test_a_body_that_is_too_large_is_refused_also_where_its_length_is_not_announced(tmp_path: Path):
     async with api(tmp_path) as asked:
 
-        async def endless():
+        async def endless() -> AsyncIterator[bytes]:
             for _ in range(40):
                 yield b"x" * 1_000_000
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
@@ -15,6 +16,7 @@ from starlette.types import Message
 from conductor.domain.report import LogLine
 from conductor.domain.run import Status
 from conductor.domain.verdict import Outcome, Verdict
+from conductor.errors import UnreachableError
 from conductor.operations.following import BATCH, KEPT, Following, LogPosition
 from conductor.web.streams import EventStream, place_of, place_text
 from tests.surfaces.api_stage import API, Api, api
@@ -150,11 +152,12 @@ async def test_a_stream_says_that_it_is_alive_and_ends_when_the_server_stops(tmp
         stops: list[bool] = []
         following = Following(asked.server.service.world, is_stopping=lambda: bool(stops), **QUICK)
         silent = 0
-        async with asyncio.timeout(30):
-            async for one in following.events(run.id):
-                silent += not one.items
-                if silent == 2:
-                    stops.append(True)
+        with pytest.raises(UnreachableError):
+            async with asyncio.timeout(30):
+                async for one in following.events(run.id):
+                    silent += not one.items
+                    if silent == 2:
+                        stops.append(True)
         assert silent >= 2
 
 

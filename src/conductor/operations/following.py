@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 from conductor.domain.event import Event, Kind
 from conductor.domain.report import LogLine
 from conductor.domain.run import Status
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, UnreachableError
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
 
@@ -140,7 +140,9 @@ class Following:
         """Tell whether there may be more; a reader that failed ends its followers, who come again."""
         if feed.error is not None:
             raise feed.error
-        return not (feed.is_over or self._is_stopping())
+        if self._is_stopping() and not feed.is_over:
+            raise UnreachableError("the server is about to stop", remedy="Follow again; another one answers.")
+        return not feed.is_over
 
     @asynccontextmanager
     async def _following(self, kind: type[F], run: str) -> AsyncIterator[F]:

@@ -31,6 +31,19 @@ def create(
     """Make it. `state` is that of the loops beside it; without one nothing is woken, and what waits is found in its time."""
     state = state or ServerState(started_at=service.world.clock.now())
     following = following or Following(service.world, is_stopping=lambda: state.is_stopping)
+    app = answering(metrics_open=bool(settings and settings.metrics_open))
+    app.state.site = Site(service=service, state=state, following=following, settings=settings)
+    app.state.metrics = Metrics()
+    also_open = ("/metrics",) if app.state.metrics_open else ()
+    app.add_middleware(Limit)
+    app.add_middleware(Guard, service=service, also_open=also_open)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+def answering(*, metrics_open: bool = False) -> FastAPI:
+    """Make what answers, without anything behind it: enough for its description."""
     app = FastAPI(
         title="Conductor",
         version=version("conductor"),
@@ -40,18 +53,11 @@ def create(
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    app.state.site = Site(service=service, state=state, following=following, settings=settings)
-    app.state.metrics = Metrics()
-    app.state.metrics_open = bool(settings and settings.metrics_open)
+    app.state.metrics_open = metrics_open
     for router in (health.router, metrics.router, webhooks.router, _api()):
         app.include_router(router)
     _add_description(app)
     problems.install(app)
-    also_open = ("/metrics",) if app.state.metrics_open else ()
-    app.add_middleware(Limit)
-    app.add_middleware(Guard, service=service, also_open=also_open)
-    app.add_middleware(Measured, metrics=app.state.metrics)
-    app.add_middleware(SafeHeaders)
     return app
 
 
