@@ -100,3 +100,14 @@ async def test_a_thousand_deliveries_through_ten_kills_are_one_run_for_each_comm
     assert len(play.storm.sent) + len(play.storm.lost) >= 1000
     ended = await play.weather(kills=10, most_writes=1500, bound=900)
     verify(play, ended, kills=10)
+
+
+@pytest.mark.crash
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_hundreds_of_deliveries_through_ten_kills_are_one_run_for_each_commit_on_postgres(
+    tmp_path: Path, postgres: str
+):
+    play = Play(tmp_path, seed=4, pushes=200, postgres=postgres)
+    ended = await play.weather(kills=10, most_writes=400, bound=600)
+    verify(play, ended, kills=10)
