@@ -86,7 +86,7 @@ async def follow_events(world: World, name: str, *, after: int = 0) -> AsyncIter
         for event in batch:
             after = event.seq
             yield event
-            if _ends_for_good(event, row.run.attempt):
+            if ends_for_good(event, row.run.attempt):
                 return
         if not batch:
             if ended:
@@ -95,7 +95,7 @@ async def follow_events(world: World, name: str, *, after: int = 0) -> AsyncIter
             ended = (await find(world, row.run.id)).status is Status.ENDED
 
 
-def _ends_for_good(event: Event, attempt: int) -> bool:
+def ends_for_good(event: Event, attempt: int) -> bool:
     """Tell whether a run has ended with this event, as far as its attempt `attempt` or a later one is concerned."""
     is_end = event.kind is Kind.RUN_ENDED and not event.data.get("again")
     return is_end and int(str(event.data.get("attempt", attempt))) >= attempt

@@ -22,7 +22,7 @@ from conductor.domain.run import Run, Status
 from conductor.domain.states import WorkloadState
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.errors import NotFoundError, UnreachableError, UsageError
-from conductor.operations import stacks
+from conductor.operations import runs, stacks
 from conductor.operations.runs import RunView
 from conductor.operations.stacks import StackView
 from conductor.operations.start_run import RunRequest
@@ -115,11 +115,14 @@ class DeskThere:
 
     async def events(self, name: str | None, *, after: int = 0, follow: bool = False) -> AsyncIterator[Event]:
         """Yield what happened after that number; with `follow` as it comes, until the run has ended."""
-        run = await self._named(name)
-        path = f"{_run(run)}/events"
+        row = await self._row(await self._named(name))
+        path = f"{_run(row.run.id)}/events"
         if follow:
-            async for told in self._followed(run, f"{path}/stream", last=str(after) if after else ""):
-                yield _read_json(Event, told)
+            place = str(after) if after else ""
+            async for told in self._followed(row.run.id, f"{path}/stream", last=place):
+                yield (event := _read_json(Event, told))
+                if runs.ends_for_good(event, row.run.attempt):
+                    return
             return
         async for page in self._pages(path):
             for event in _read(list[Event], page):
@@ -154,7 +157,7 @@ class DeskThere:
     async def start(self, asked: RunRequest) -> RunRow:
         """Have a run started. The same request, where its answer was lost, starts no second one."""
         if asked.ref is None:
-            raise UsageError("a server runs a tag, a branch or a commit", remedy="Say which: --ref REF.")
+            raise UsageError("a server runs a tag or a commit", remedy="Say which: --ref REF.")
         body = {
             "repository": asked.location,
             "ref": asked.ref,
