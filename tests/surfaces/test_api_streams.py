@@ -152,7 +152,7 @@ async def test_a_stream_says_that_it_is_alive_and_ends_when_the_server_stops(tmp
         stops: list[bool] = []
         following = Following(asked.server.service.world, is_stopping=lambda: bool(stops), **QUICK)
         silent = 0
-        with pytest.raises(UnreachableError):
+        with pytest.raises(UnreachableError):  # noqa: PT012 -- it comes in the midst of following
             async with asyncio.timeout(30):
                 async for one in following.events(run.id):
                     silent += not one.items

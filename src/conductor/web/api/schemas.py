@@ -65,6 +65,7 @@ class AskForRun(Body):
     variables: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")], str] = Field(
         default_factory=dict,
         description="For the interpolation of compose files; recorded, so never secrets.",
+        json_schema_extra={"additionalProperties": False},
     )
     priority: Priority = Priority.NORMAL
 
