@@ -179,6 +179,7 @@ class FakeGitHub:
         at = "/repos/{owner}/{repo}"
         return Starlette(routes=[
             _route("GET", at + "/installation", self._jwt(self._installation)),
+            _route("GET", "/app", self._jwt(self._app_itself)),
             _route("GET", "/app/installations", self._jwt(self._installations)),
             _route("POST", "/app/installations/{id}/access_tokens", self._jwt(self._make_token)),
             _route("GET", "/app/hook/deliveries", self._jwt(self._list_deliveries)),
@@ -290,6 +291,12 @@ class FakeGitHub:
             return await handler(request)
 
         return self._plain(checked)
+
+    async def _app_itself(self, request: Request) -> Response:
+        del request
+        return JSONResponse(
+            {"id": int(APP_ID), "slug": "conductor-acme", "owner": None, "permissions": self.granted}
+        )
 
     async def _installation(self, request: Request) -> Response:
         known = _name(request) in self.repositories
@@ -490,7 +497,10 @@ class FakeGitHub:
             "id": next(self._ids),
             "issue": number,
             "body": body,
-            "user": {"id": user},
+            "user": {
+                "id": user,
+                **({"type": "Bot", "login": "conductor-acme[bot]"} if user == BOT_ID else {}),
+            },
             "performed_via_github_app": app,
         }
         repository.comments.append(made)

@@ -129,6 +129,16 @@ async def test_a_mark_that_somebody_else_writes_is_not_ours(
     assert ours["user"]["id"] == BOT_ID
 
 
+async def test_our_comment_is_known_by_its_login_where_github_does_not_say_which_app_wrote_it(
+    shop: Repository, hosting: GitHubHosting
+):
+    run = a_run(shop.branches["12-cart"])
+    await hosting.announce(opened(run), at_work(run))
+    shop.comments[0]["performed_via_github_app"] = None
+    await hosting.announce(opened(run), failed(run))
+    assert [comment["body"].endswith("the report") for comment in shop.comments] == [True]
+
+
 async def test_our_comment_is_found_behind_many_others(
     github: FakeGitHub, shop: Repository, hosting: GitHubHosting
 ):

@@ -50,6 +50,7 @@ class Comments:
         self._api = api
         self._app = app
         self._me: int | None = None
+        self._bot = ""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def tell(self, telling: Telling, known: str) -> str:
@@ -120,12 +121,21 @@ class Comments:
     async def _is_own(self, comment: Mapping[str, Any]) -> bool:
         if "<!-- conductor:" not in str(comment.get("body")):
             return False
+        user = comment.get("user") or {}
         if self._app:
-            app = comment.get("performed_via_github_app") or {}
-            return self._app in (str(app.get("id")), str(app.get("client_id")))
+            app = comment.get("performed_via_github_app")
+            if app:
+                return self._app in (str(app.get("id")), str(app.get("client_id")))
+            return user.get("type") == "Bot" and user.get("login") == await self._login()
         if self._me is None:
             self._me = int((await self._api.as_token("/user"))["id"])
-        return bool((comment.get("user") or {}).get("id") == self._me)
+        return bool(user.get("id") == self._me)
+
+    async def _login(self) -> str:
+        """Return the login that the App comments as: not every answer says which App wrote a comment."""
+        if not self._bot:
+            self._bot = f"{(await self._api.as_app('/app'))['slug']}[bot]"
+        return self._bot
 
 
 def _mark(telling: Telling) -> _Mark:
