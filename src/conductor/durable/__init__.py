@@ -29,7 +29,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conductor.durable.room import executor, is_alive, launch, shutdown, until_lost
+    from conductor.durable.room import executor, is_alive, launch, lost_error, shutdown, until_lost
     from conductor.durable.standing import Standing, recorded, status_of
     from conductor.durable.steps import step
     from conductor.durable.takeover import cancel, orphans, resume
@@ -43,6 +43,7 @@ __all__ = [
     "executor",
     "is_alive",
     "launch",
+    "lost_error",
     "orphans",
     "outcome_of",
     "recorded",
@@ -57,7 +58,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    **dict.fromkeys(("executor", "is_alive", "launch", "shutdown", "until_lost"), "room"),
+    **dict.fromkeys(("executor", "is_alive", "launch", "lost_error", "shutdown", "until_lost"), "room"),
     **dict.fromkeys(("Standing", "recorded", "status_of"), "standing"),
     **dict.fromkeys(("step",), "steps"),
     **dict.fromkeys(("cancel", "orphans", "resume"), "takeover"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,6 @@ from conductor.cli.notice import Notice
 from conductor.cli.session import settings_of
 
 if TYPE_CHECKING:
-    from conductor.operations.serving import ServerState
     from conductor.ports.service import Service
     from conductor.settings import Settings
 
@@ -50,14 +50,26 @@ async def _serve(settings: Settings) -> None:
                 notice.clear()
                 await _greet(service, settings, address_of(opened))
                 app = create(service, state=state, settings=settings)
-                await answer(
-                    app, opened, grace=timedelta(seconds=settings.drain_seconds), on_stop=lambda: _stop(state)
-                )
+                grace = timedelta(seconds=settings.drain_seconds)
+                await _unless_lost(answer(app, opened, grace=grace, on_stop=state.stop))
 
 
-def _stop(state: ServerState) -> None:
-    """Have streams end that would last as long as what they follow."""
-    state.is_stopping = True
+async def _unless_lost(answering: Coroutine[None, None, None]) -> None:
+    """Answer, but raise StateError where the other replicas take this process for dead: it must not go on, and is started anew."""
+    import asyncio
+
+    from conductor import durable
+
+    tasks = answered, lost = asyncio.create_task(answering), asyncio.create_task(durable.until_lost())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            raise durable.lost_error()
+        await answered
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _greet(service: Service, settings: Settings, address: str) -> None:
