@@ -118,11 +118,15 @@ class DeskThere:
         row = await self._row(await self._named(name))
         path = f"{_run(row.run.id)}/events"
         if follow:
-            place = str(after) if after else ""
+            place, is_over = (
+                str(after) if after else "",
+                False,
+            )  # what comes after the end is the server's own
             async for told in self._followed(row.run.id, f"{path}/stream", last=place):
-                yield (event := _read_json(Event, told))
-                if runs.ends_for_good(event, row.run.attempt):
-                    return
+                event = _read_json(Event, told)
+                if not is_over:
+                    yield event
+                is_over = is_over or runs.ends_for_good(event, row.run.attempt)
             return
         async for page in self._pages(path):
             for event in _read(list[Event], page):
