@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from conductor.domain.attestation import AttestationState
@@ -19,11 +20,13 @@ NEW_SHOWN = 5
 
 
 def duration(seconds: float) -> str:
-    """Say how long, in two figures at most.
+    """Say how long, in two figures at most; `?` where that is no number.
 
     >>> [duration(seconds) for seconds in (0.012, 1.53, 42.7, 125, 3 * 3600 + 240, 100_000)]
     ['0.0 s', '1.5 s', '43 s', '2 min 5 s', '3 h 4 min', '1 d 3 h']
     """
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < 10:  # noqa: PLR2004
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)
