@@ -25,7 +25,6 @@ from conductor.errors import (
     ConductorError,
     ConflictError,
     NotFoundError,
-    RefusedError,
     RunError,
     StateError,
     UnreachableError,
