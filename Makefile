@@ -30,7 +30,7 @@ test: setup ## everything that this machine can run
 	@sh scripts/engine.sh tests
 	@sh scripts/prism.sh $(VENV)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 bench: setup ## the figures in benchmarks/, as ratios measured in one run
 	@sh scripts/engine.sh

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from tests.engines import busybox, engine_state
@@ -13,3 +14,10 @@ settings.register_profile("steady", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))
 """The same examples each time: a verdict on a change is about the change. `CONDUCTOR_HYPOTHESIS=searching` looks for new ones."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what must not run side by side: a machine has one container engine, and a file's tests share what they started."""
+    for item in items:
+        together = "engine" if item.get_closest_marker("engine") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))

@@ -205,7 +205,8 @@ def test_a_stack_is_kept_longer_and_removed_from_elsewhere(server: Server, ran: 
     extended = json.loads(server.there("stacks", "extend", run, "--by", "2h", "--json").stdout)
     assert extended["expires_at"] > before
     again = server.there("run", "acme/shop", "--ref", "v1", "--no-cleanup", "--json")
-    assert json.loads(again.stdout.splitlines()[-1])["attempt"] == 2
+    assert again.returncode == 0, again.stderr
+    assert json.loads(server.there("runs", "show", run, "--json").stdout)["attempt"] == 2
     assert server.there("stacks", "delete", "--all").returncode == 0
     assert server.there("stacks", "list", "--json").stdout == "[]\n"
 
