@@ -287,7 +287,7 @@ async def test_a_step_starts_no_workflows(launched: Stage):
 
 
 async def test_a_secret_in_an_error_is_written_nowhere(launched: Stage, tmp_path: Path):
-    await launched.secrets.sync(RUN, ["KEY"])
+    await launched.secrets.sync(RUN, {"tests": ["KEY"]})
     launched.failures = [RunError("cannot log in with hunter2hunter2", reason="Error", fault="repository")]
     with pytest.raises(RunError, match=r"cannot log in with \*\*\*"):
         await finish(failing)

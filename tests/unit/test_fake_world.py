@@ -94,6 +94,6 @@ async def test_every_missing_secret_is_named_and_found_ones_are_masked():
         id="r", repository="r", source=Source(location="/"), principal="p", requested_at=datetime.now(UTC)
     )
     with pytest.raises(RunError, match="A_QA, B_QA"):
-        await secrets.sync(run, ["A", "KEY", "B"])
-    await secrets.sync(run, ["KEY"])
+        await secrets.sync(run, {"tests": ["A", "KEY", "B"]})
+    await secrets.sync(run, {"tests": ["KEY"]})
     assert secrets.masker("r")("it is hunter2hunter2") == "it is ***"

@@ -50,10 +50,10 @@ def write(file: Path, text: str, *, mode: int = 0o600) -> None:
 
 async def test_a_secret_is_taken_from_the_variable_of_the_environment():
     secrets = secrets_of({"KEY_QA": "for qa", "KEY_DEV": "for dev", "KEY": "for nobody"})
-    receipt = await secrets.sync(a_run(), ["KEY"])
+    receipt = await secrets.sync(a_run(), {"tests": ["KEY"]})
     assert receipt.keys == {"KEY": "environment variable KEY_QA"}
     assert secrets.value("shop-k3v9qd", "KEY") == "for qa"
-    await secrets.sync(a_run(environment="dev"), ["KEY"])
+    await secrets.sync(a_run(environment="dev"), {"tests": ["KEY"]})
     assert secrets.value("shop-k3v9qd", "KEY") == "for dev"
 
 
@@ -62,7 +62,7 @@ async def test_files_win_over_the_environment_and_the_last_file_over_the_first(t
     first.write_text("A_QA=1\nB_QA=1\n")
     last.write_text("B_QA=2\n")
     secrets = secrets_of({"A_QA": "0", "B_QA": "0", "C_QA": "0"})
-    receipt = await secrets.sync(a_run(first, last), ["A", "B", "C"])
+    receipt = await secrets.sync(a_run(first, last), {"tests": ["A", "B", "C"]})
     assert [secrets.value("shop-k3v9qd", name) for name in "ABC"] == ["1", "2", "0"]
     assert receipt.keys == {
         "A": "A_QA in file first.env",
@@ -74,7 +74,7 @@ async def test_files_win_over_the_environment_and_the_last_file_over_the_first(t
 async def test_all_missing_secrets_are_named_at_once_with_where_they_were_looked_for(env_file: Path):
     secrets = secrets_of({"THERE_QA": "hunter2", "EMPTY_QA": ""})
     with pytest.raises(RunError) as caught:
-        await secrets.sync(a_run(env_file), ["THERE", "GONE", "EMPTY"])
+        await secrets.sync(a_run(env_file), {"tests": ["THERE", "GONE", "EMPTY"]})
     assert caught.value.reason == "SecretMissing"
     assert caught.value.message == (
         f"secrets are missing: GONE_QA, EMPTY_QA (looked in file {env_file}, the process environment)"
@@ -90,16 +90,16 @@ async def test_a_value_is_there_only_after_it_was_synced_in_this_process():
 async def test_no_value_is_shown_by_any_text_of_ours(env_file: Path):
     write(env_file, "KEY_QA=hunter2-very-secret\n")
     secrets = secrets_of({"OTHER_QA": "hunter2-too"})
-    receipt = await secrets.sync(a_run(env_file), ["KEY", "OTHER"])
+    receipt = await secrets.sync(a_run(env_file), {"tests": ["KEY", "OTHER"]})
     assert "hunter2" not in f"{secrets!r}{secrets}{receipt}"
     with pytest.raises(RunError) as caught:
-        await secrets.sync(a_run(env_file), ["KEY", "GONE"])
+        await secrets.sync(a_run(env_file), {"tests": ["KEY", "GONE"]})
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_the_masker_of_a_run_hides_its_values():
     secrets = secrets_of({"KEY_QA": "hunter2", "LINES_QA": "first line\nsecond line"})
-    await secrets.sync(a_run(), ["KEY", "LINES"])
+    await secrets.sync(a_run(), {"tests": ["KEY", "LINES"]})
     mask = secrets.masker("shop-k3v9qd")
     assert mask("password hunter2, second line") == "password ***, ***"
     assert secrets.masker("another")("hunter2") == "hunter2"
@@ -109,17 +109,17 @@ async def test_a_file_that_others_can_read_is_warned_about(env_file: Path, caplo
     write(env_file, "KEY_QA=hunter2\n")
     secrets = secrets_of()
     with caplog.at_level(logging.WARNING):
-        await secrets.sync(a_run(env_file), ["KEY"])
+        await secrets.sync(a_run(env_file), {"tests": ["KEY"]})
         assert caplog.text == ""
         write(env_file, "KEY_QA=hunter2\n", mode=0o644)
-        await secrets.sync(a_run(env_file), ["KEY"])
+        await secrets.sync(a_run(env_file), {"tests": ["KEY"]})
     assert f"{env_file}: chmod 600 it" in caplog.text
     assert "hunter2" not in caplog.text
 
 
 async def test_a_file_in_the_folder_that_is_tested_is_refused(tmp_path: Path, env_file: Path):
     with pytest.raises(RefusedError, match="belongs to the repository"):
-        await secrets_of().sync(a_run(env_file, location=str(tmp_path)), ["KEY"])
+        await secrets_of().sync(a_run(env_file, location=str(tmp_path)), {"tests": ["KEY"]})
 
 
 async def test_a_link_to_a_file_in_the_folder_that_is_tested_is_refused_too(tmp_path: Path):
@@ -128,7 +128,7 @@ async def test_a_link_to_a_file_in_the_folder_that_is_tested_is_refused_too(tmp_
     (tmp_path / "link.env").symlink_to("shop/secrets.env")
     run = a_run(tmp_path / "link.env", location=str(tmp_path / "shop"))
     with pytest.raises(RefusedError):
-        await secrets_of().sync(run, ["KEY"])
+        await secrets_of().sync(run, {"tests": ["KEY"]})
 
 
 async def test_a_file_that_git_ignores_is_none_of_the_repositorys_where_the_forge_is_asked(tmp_path: Path):
@@ -137,16 +137,16 @@ async def test_a_file_that_git_ignores_is_none_of_the_repositorys_where_the_forg
     for name in ("ignored.env", "tracked"):
         (tmp_path / name).write_text("KEY_QA=x\n")
     secrets = EmbeddedSecrets(environment={}, carries=FolderForge().carries)
-    await secrets.sync(a_run(tmp_path / "ignored.env", location=str(tmp_path)), ["KEY"])
+    await secrets.sync(a_run(tmp_path / "ignored.env", location=str(tmp_path)), {"tests": ["KEY"]})
     with pytest.raises(RefusedError):
-        await secrets.sync(a_run(tmp_path / "tracked", location=str(tmp_path)), ["KEY"])
+        await secrets.sync(a_run(tmp_path / "tracked", location=str(tmp_path)), {"tests": ["KEY"]})
 
 
 async def test_what_is_no_file_is_said(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("gone", ".", "pipe"):
         with pytest.raises(NotFoundError, match="reading secrets"):
-            await secrets_of().sync(a_run(tmp_path / name), ["KEY"])
+            await secrets_of().sync(a_run(tmp_path / name), {"tests": ["KEY"]})
 
 
 @pytest.mark.parametrize(

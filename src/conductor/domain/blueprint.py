@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conductor.domain.account import Entry
@@ -48,3 +49,9 @@ class Blueprint:
         consumers = [*self.stack.services, *(job.workload for job in self.jobs)]
         keys = {key for service in consumers for key in service.secret_keys}
         return tuple(request.name for request in self.plan.secrets if request.name in keys)
+
+    @property
+    def secret_consumers(self) -> Mapping[str, tuple[str, ...]]:
+        """Who gets which, by the workload's name; who gets none is not in it."""
+        consumers = [*self.stack.services, *(job.workload for job in self.jobs)]
+        return {one.name: one.required_secrets for one in consumers if one.required_secrets}

@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
+
+
+class Told(Protocol):
+    """Whatever has a log and steps: a run, or an environment."""
+
+    @property
+    def id(self) -> str:
+        """Under which its log is kept."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Under which its steps are kept, besides."""
+        ...
 
 
 class Kind(StrEnum):
@@ -31,6 +45,8 @@ class Kind(StrEnum):
     SUITE_STARTED = "suite.started"
     SUITE_ENDED = "suite.ended"
     """data: verdict, passed, failed, errors, skipped, quarantined, seconds."""
+    ENVIRONMENT_CHANGED = "environment.changed"
+    """data: status, message."""
     LEASE_CHANGED = "lease.changed"
     """data: status, expires_at."""
     NOTE = "note"

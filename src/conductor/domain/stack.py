@@ -290,6 +290,14 @@ class Service:
         names += [name for name in (self.container_name, self.hostname) if name]
         return tuple(dict.fromkeys(names))
 
+    @property
+    def required_secrets(self) -> tuple[str, ...]:
+        """The secrets that it cannot do without, exactly: its variables', those in its texts and in its files."""
+        texts = [value for value in self.environment.values() if isinstance(value, SecretText)]
+        contents = [mount.content for mount in self.mounts if isinstance(mount, FileMount)]
+        texts += [content for content in contents if isinstance(content, SecretText)]
+        return tuple(dict.fromkeys((*self.secret_keys, *(name for text in texts for name in text.names))))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Volume:

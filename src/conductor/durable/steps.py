@@ -12,8 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 import structlog
 from dbos import DBOS, StepOptions
 
-from conductor.domain.event import Event, Kind, StepRecord
-from conductor.domain.run import Run
+from conductor.domain.event import Event, Kind, StepRecord, Told
 from conductor.durable.codec import Plain, Signature, decode, decode_error, encode, encode_error
 from conductor.durable.room import is_cancelled
 from conductor.durable.troubles import as_ours
@@ -22,6 +21,7 @@ from conductor.ports.world import the_world
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R", bound=Told)
 
 PAUSES = (timedelta(seconds=0.5), timedelta(seconds=2), timedelta(seconds=8))
 """How long is waited before each of the three further tries of what is `retryable`."""
@@ -32,20 +32,22 @@ _log = structlog.get_logger(__name__)
 def step(
     name: str, *, subject: Callable[..., str] | None = None
 ) -> Callable[
-    [Callable[Concatenate[Run, P], Awaitable[T]]], Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]
+    [Callable[Concatenate[R, P], Awaitable[T]]], Callable[Concatenate[R, P], Coroutine[Any, Any, T]]
 ]:
-    """Make a step of `async def f(run: Run, ...) -> T`, recorded as `name`; `subject` works out for which of several from its arguments.
+    """Make a step of `async def f(run, ...) -> T`, recorded as `name`.
+
+    `run` is a run or an environment; `subject` works out for which of several from its arguments.
 
     Outside of a workflow it is done and shown, but not recorded.
     """
 
     def decorate(
-        function: Callable[Concatenate[Run, P], Awaitable[T]],
-    ) -> Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]:
+        function: Callable[Concatenate[R, P], Awaitable[T]],
+    ) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
         made = _Step(name, function, subject)
 
         @wraps(function)
-        async def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        async def call(run: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
             return await made(run, partial(function, run, *args, **kwargs), *args, **kwargs)
 
         return call
@@ -64,7 +66,7 @@ class _Step(Generic[T]):
         return Signature.of(self.function).result
 
     async def __call__(
-        self, run: Run, body: Callable[[], Awaitable[T]], *args: object, **kwargs: object
+        self, run: Told, body: Callable[[], Awaitable[T]], *args: object, **kwargs: object
     ) -> T:
         subject = self.subject(run, *args, **kwargs) if self.subject else ""
         doing = _Doing(run, self.name, subject, self.result)
@@ -90,7 +92,7 @@ def refuse_if_cut() -> None:
         raise asyncio.CancelledError
 
 
-def conceal(run: Run, error: Exception) -> Plain:
+def conceal(run: Told, error: Exception) -> Plain:
     """Make a record of an error. One that is not ours is a mistake of ours: its traceback goes to the log only."""
     mask = the_world().secrets.masker(run.id)
     error = as_ours(error)
@@ -109,7 +111,7 @@ def conceal(run: Run, error: Exception) -> Plain:
 class _Doing:
     """One doing of a step, for one run and subject; or one look at its record, where it was done before."""
 
-    run: Run
+    run: Told
     name: str
     subject: str
     result: Any

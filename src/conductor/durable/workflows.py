@@ -11,7 +11,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 
-from conductor.domain.run import Run, Status
+from conductor.domain.event import Told
+from conductor.domain.run import Status
 from conductor.durable.codec import Plain, Signature, encode
 from conductor.durable.room import Room, apart, is_launched, the_room
 from conductor.durable.standing import status_of
@@ -21,17 +22,18 @@ from conductor.errors import CancelledRunError, ConflictError, NotFoundError, St
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R", bound=Told)
 
 LOOK_AFTER_OWNER_SECONDS = 2.0
 """How often is looked whether the process that works on an awaited result is still there."""
 
 
 @dataclass(eq=False)
-class Workflow(Generic[P, T]):
+class Workflow(Generic[R, P, T]):
     """A function of steps and other workflows, known by its persisted name. Called, it runs inline, as part of its caller."""
 
     name: str
-    function: Callable[Concatenate[Run, P], Awaitable[T]]
+    function: Callable[Concatenate[R, P], Awaitable[T]]
 
     def __post_init__(self) -> None:
         async def perform(arguments: list[Plain]) -> Plain:  # DBOS wants a function, not a method
@@ -39,7 +41,7 @@ class Workflow(Generic[P, T]):
 
         self.registered = DBOS.workflow(name=_unique(self.name, self.function))(perform)
 
-    def __call__(self, run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    def __call__(self, run: R, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run it inline: its steps become the caller's."""
         return self.function(run, *args, **kwargs)
 
@@ -72,8 +74,8 @@ def _unique(name: str, function: Callable[..., object]) -> str:
     return name
 
 
-def workflow(name: str) -> Callable[[Callable[Concatenate[Run, P], Awaitable[T]]], Workflow[P, T]]:
-    """Make a workflow of `async def w(run: Run, ...) -> T`, persisted under `name`: kebab-case, never changed."""
+def workflow(name: str) -> Callable[[Callable[Concatenate[R, P], Awaitable[T]]], Workflow[R, P, T]]:
+    """Make a workflow of `async def w(run, ...) -> T`, persisted under `name`: kebab-case, never changed."""
     return lambda function: Workflow(name, function)
 
 
@@ -105,7 +107,7 @@ class Handle(Generic[T]):
         return cast("T", reveal(record, self.annotation))
 
 
-async def start(work: Workflow[P, T], run: Run, /, *args: Any, id: str) -> Handle[T]:  # noqa: A002 -- the field's word
+async def start(work: Workflow[R, P, T], run: R, /, *args: Any, id: str) -> Handle[T]:  # noqa: A002 -- the field's word
     """Start it under that id, as a child where a workflow asks. One that is there already is joined; a dead process's is taken over."""
     room = the_room()
     room.refuse_if_lost()
@@ -133,7 +135,7 @@ async def _take_over_if_dead(workflow_id: str) -> None:
         await resume(workflow_id)
 
 
-async def retrieve(id: str, work: Workflow[P, T]) -> Handle[T]:  # noqa: A002 -- the field's word
+async def retrieve(id: str, work: Workflow[R, P, T]) -> Handle[T]:  # noqa: A002 -- the field's word
     """Return the handle of a workflow by its id. Raises `NotFoundError`."""
     if await status_of(id) is None:
         raise NotFoundError(
@@ -142,7 +144,7 @@ async def retrieve(id: str, work: Workflow[P, T]) -> Handle[T]:  # noqa: A002 --
     return Handle(id, work.signature.result)
 
 
-async def outcome_of(id: str, work: Workflow[P, T]) -> T:  # noqa: A002 -- the field's word
+async def outcome_of(id: str, work: Workflow[R, P, T]) -> T:  # noqa: A002 -- the field's word
     """Wait for another workflow's result, in a step too."""
     return await (await retrieve(id, work)).result()
 

@@ -297,8 +297,8 @@ async def _masker(world: World, info: NamespaceInfo) -> Masker:
     row = await world.store.find_run(info.run)
     blueprint = await _blueprint(world, info.lease) if row and info.lease else None
     try:
-        if row and blueprint and blueprint.secret_names:
-            await world.secrets.sync(row.run, blueprint.secret_names)
+        if row and blueprint and blueprint.secret_consumers:
+            await world.secrets.sync(row.run, blueprint.secret_consumers)
     except ConductorError as error:
         raise RefusedError(
             f"the logs of {info.run} may show secrets that cannot be masked: {error}",

@@ -120,7 +120,7 @@ async def cancel(world: World, name: str, *, outcome: Outcome | None = None) -> 
     return await handle.result()
 
 
-def workflow_for(run: Run) -> Workflow[[], Outcome]:
+def workflow_for(run: Run) -> Workflow[Run, [], Outcome]:
     """Return the story of a run: everything from the commit on, or what is left of it in a rerun."""
     return rerun if run.rerun and run.rerun.stage is not Stage.BUILD else integration_test
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from conductor.domain.masking import Masker
-from conductor.domain.run import Run
+from conductor.domain.run import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +18,48 @@ class Receipt:
     """Name in the plan -> where it was found (`environment variable X_QA`, `file secrets.env`)."""
 
 
+class Wanting(Protocol):
+    """Who wants secrets: a run, or an environment. Nothing here is a value."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def repository(self) -> str:
+        """Whose secrets they are."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where its code comes from."""
+        ...
+
+    @property
+    def environment(self) -> str:
+        """Which suffix: `dev`, `qa`, `prod`."""
+        ...
+
+    @property
+    def env_files(self) -> tuple[str, ...]:
+        """Files outside the repository that hold values."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """Where its consumers run."""
+        ...
+
+
 class Secrets(Protocol):
     """Law: values are in no argument of a process, no record, no exception and no log."""
 
-    async def sync(self, run: Run, names: Sequence[str]) -> Receipt:
-        """Make sure that all are there for this run. Raises `RunError(reason=SecretMissing)` naming every missing one."""
+    async def sync(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> Receipt:
+        """Make sure that all are there: for each consumer (a workload's name in the namespace) the names of what it gets.
+
+        Raises `RunError(reason=SecretMissing)` naming every missing one.
+        """
         ...
 
     def value(self, run_id: str, name: str) -> str:

@@ -12,6 +12,6 @@ from conductor.ports.world import the_world
 @step("sync-secrets")
 async def sync_secrets(run: Run, blueprint: Blueprint) -> Receipt:
     """Return the receipt: names and where each was found, never a value."""
-    if not blueprint.secret_names:
+    if not blueprint.secret_consumers:
         return Receipt(keys={})
-    return await the_world().secrets.sync(run, blueprint.secret_names)
+    return await the_world().secrets.sync(run, blueprint.secret_consumers)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.kubernetes.made import container, pod, refused
 
-from conductor.adapters.kubernetes.manifests.secrets import escaped, required_keys
+from conductor.adapters.kubernetes.manifests.secrets import escaped
 from conductor.domain.stack import FileMount, Port, Resources, SecretText, Service
 
 A = Service(name="a", image="x")
@@ -55,7 +55,7 @@ def test_a_consumers_secret_has_the_keys_of_its_variables_and_files_and_no_other
         environment={"URL": SecretText(parts=("u", "P", "")), "T": "t"},
         mounts=(FileMount(target="/f", content=SecretText(parts=("", "F", "x"))),),
     )
-    assert required_keys(service) == ("S", "P", "F")
+    assert service.required_secrets == ("S", "P", "F")
 
 
 def as_kubernetes_expands(text: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from conductor.domain.masking import Masker
 from conductor.domain.names import variable_for
-from conductor.domain.run import Run
 from conductor.errors import RunError
-from conductor.ports.secrets import Receipt
+from conductor.ports.secrets import Receipt, Wanting
 
 
 class FakeSecrets:
@@ -18,9 +17,10 @@ class FakeSecrets:
         self._values = dict(values or {})
         self._synced: dict[str, dict[str, str]] = {}
 
-    async def sync(self, run: Run, names: Sequence[str]) -> Receipt:
-        """Look each one up under the suffix of the run's environment."""
-        variables = {name: variable_for(name, run.environment) for name in names}
+    async def sync(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> Receipt:
+        """Look each one up under the suffix of the environment."""
+        names = dict.fromkeys(name for keys in consumers.values() for name in keys)
+        variables = {name: variable_for(name, wanting.environment) for name in names}
         missing = [variable for variable in variables.values() if variable not in self._values]
         if missing:
             raise RunError(
@@ -29,7 +29,7 @@ class FakeSecrets:
                 fault="repository",
                 remedy="Set them for this environment.",
             )
-        self._synced[run.id] = {name: self._values[variable] for name, variable in variables.items()}
+        self._synced[wanting.id] = {name: self._values[variable] for name, variable in variables.items()}
         return Receipt(keys={name: f"fake secret {variable}" for name, variable in variables.items()})
 
     def value(self, run_id: str, name: str) -> str:

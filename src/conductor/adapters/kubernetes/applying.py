@@ -25,7 +25,6 @@ from conductor.adapters.kubernetes.manifests.fillings import Filling, fillings
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
 from conductor.adapters.kubernetes.manifests.layout import lay_out
 from conductor.adapters.kubernetes.manifests.render import render
-from conductor.adapters.kubernetes.manifests.secrets import required_keys
 from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
 from conductor.adapters.kubernetes.seeing.health import START_PERIOD
 from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
@@ -140,7 +139,7 @@ class Applying:
         self, client: Client, place: Place, service: Service, like: Sequence[Manifest]
     ) -> None:
         """Make the Secret of a consumer, where this process has the values: on one machine, not where a runner syncs them."""
-        keys = required_keys(service)
+        keys = service.required_secrets
         if not keys or self.secrets is None:
             return
         data = {key: _encoded(self.secrets.value(place.run, key)) for key in keys}

@@ -15,11 +15,10 @@ from pathlib import Path
 from conductor.adapters.secrets.dotenv import read_env_file
 from conductor.domain.masking import Masker
 from conductor.domain.names import variable_for
-from conductor.domain.run import Run
 from conductor.domain.states import fault_of
 from conductor.domain.verdict import Reason
 from conductor.errors import NotFoundError, RefusedError, RunError
-from conductor.ports.secrets import Receipt
+from conductor.ports.secrets import Receipt, Wanting
 
 Carries = Callable[[str, Path], Awaitable[bool]]
 """Tells whether a file would come along in a copy of the working tree at a location."""
@@ -41,14 +40,15 @@ class EmbeddedSecrets:
         self._carries = carries
         self._values: dict[str, dict[str, str]] = {}
 
-    async def sync(self, run: Run, names: Sequence[str]) -> Receipt:
+    async def sync(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> Receipt:
         """Find every value. RunError(SecretMissing) naming all that are missing, and where they were looked for."""
-        files = {path: await self._read(run, Path(path)) for path in run.env_files}
-        found = {name: self._find(variable_for(name, run.environment), files) for name in names}
-        missing = [variable_for(name, run.environment) for name, hit in found.items() if hit is None]
+        names = dict.fromkeys(name for keys in consumers.values() for name in keys)
+        files = {path: await self._read(wanting, Path(path)) for path in wanting.env_files}
+        found = {name: self._find(variable_for(name, wanting.environment), files) for name in names}
+        missing = [variable_for(name, wanting.environment) for name, hit in found.items() if hit is None]
         if missing:
-            raise _missing(run, missing)
-        self._values[run.id] = {name: hit[0] for name, hit in found.items() if hit}
+            raise _missing(wanting, missing)
+        self._values[wanting.id] = {name: hit[0] for name, hit in found.items() if hit}
         return Receipt(keys={name: hit[1] for name, hit in found.items() if hit})
 
     def value(self, run_id: str, name: str) -> str:
@@ -71,8 +71,8 @@ class EmbeddedSecrets:
             return self._environment[variable], f"environment variable {variable}"
         return None
 
-    async def _read(self, run: Run, file: Path) -> Mapping[str, str]:
-        if await self._carries(run.source.location, file):
+    async def _read(self, wanting: Wanting, file: Path) -> Mapping[str, str]:
+        if await self._carries(wanting.source.location, file):
             raise RefusedError(
                 f"reading secrets from {file}: it belongs to the repository, and would be copied with it",
                 remedy="Keep the file outside of the repository, or let .gitignore name it.",
@@ -107,8 +107,8 @@ def _beginning(file: Path) -> bytes:
         return content.read(_LARGEST_FILE_BYTES + 1)
 
 
-def _missing(run: Run, variables: Sequence[str]) -> RunError:
-    where = ", ".join([*(f"file {path}" for path in run.env_files), "the process environment"])
+def _missing(wanting: Wanting, variables: Sequence[str]) -> RunError:
+    where = ", ".join([*(f"file {path}" for path in wanting.env_files), "the process environment"])
     several = len(variables) > 1
     return RunError(
         f"{'secrets are' if several else 'a secret is'} missing: {', '.join(variables)} (looked in {where})",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from conductor.errors import StateError
 
-HEAD = "0002"
+HEAD = "0003"
 """The latest migration in `migrations/versions`."""
 
 _VERSION_TABLE = "alembic_version"

@@ -14,7 +14,9 @@ from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, Met
 
 from conductor.adapters.stores.columns import Moment, Value, Words
 from conductor.domain.access import Token
+from conductor.domain.claim import Claim
 from conductor.domain.delivery import Announcement
+from conductor.domain.environment import Environment, EnvironmentState
 from conductor.domain.event import StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.quarantine import Quarantined
@@ -268,3 +270,32 @@ quarantine = Table(
     _key("name"),
     Column("entry", Value(Quarantined), nullable=False),
 )
+
+environments = Table(
+    "environments",
+    metadata,
+    _key("id"),
+    Column("active_key", Words),
+    Column("repository", Words, nullable=False),
+    _words("principal"),
+    Column("status", Words, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    _words("executor"),
+    Column("environment", Value(Environment), nullable=False),
+    Column("state", Value(EnvironmentState), nullable=False),
+    UniqueConstraint("active_key"),
+    Index("ix_environments_requested_at", "requested_at"),
+)
+"""`active_key` is the environment's key as long as it is not over, and then nothing. Repositories are in lower case."""
+
+claims = Table(
+    "claims",
+    metadata,
+    _key("repository"),
+    Column("issue", Integer, primary_key=True, autoincrement=False),
+    Column("principal", Words, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("claim", Value(Claim), nullable=False),
+    Index("ix_claims_expires_at", "expires_at"),
+)
+"""Repositories are in lower case."""

@@ -10,18 +10,9 @@ from collections.abc import Iterator
 
 from conductor.adapters.kubernetes.manifests.kube_names import secret_name
 from conductor.adapters.kubernetes.manifests.site import Manifest
-from conductor.domain.stack import FileMount, SecretText, Service
+from conductor.domain.stack import SecretText, Service
 
 _HELPER = "CONDUCTOR_SECRET_"
-
-
-def required_keys(service: Service) -> tuple[str, ...]:
-    """List the keys that the Secret of this consumer must have, exactly: its variables', those in its texts and in its files."""
-    texts = [value for value in service.environment.values() if isinstance(value, SecretText)]
-    texts += [
-        m.content for m in service.mounts if isinstance(m, FileMount) and isinstance(m.content, SecretText)
-    ]
-    return tuple(dict.fromkeys((*service.secret_keys, *(name for text in texts for name in text.names))))
 
 
 def escaped(text: str) -> str:
