@@ -59,6 +59,8 @@ class Room:
     """One launched process. `handles` are of workflows started here that have not ended."""
 
     executors: Executors
+    engine: sa.Engine
+    """The workflows' database: whoever gives it to DBOS closes it, too."""
     poll_seconds: float = POLL_SECONDS["sqlite"]
     handles: dict[str, WorkflowHandleAsync[Any]] = field(default_factory=dict)
     outcomes: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
@@ -220,17 +222,16 @@ async def launch(state: Path | str, *, database: str | None = None, executor_nam
     folder = Path(state)
     executors = executors_of(folder, database)
     own = executors.enter(executor_name)
+    engine = engine_of(database) if database else _engine(folder / DATABASE)
     try:
         with executors.alone():
-            if database:
-                _open(database, engine_of(database), own)
-            else:
-                _open(f"sqlite:///{folder / DATABASE}", _engine(folder / DATABASE), own)
+            _open(database or f"sqlite:///{folder / DATABASE}", engine, own)
     except (SQLAlchemyError, OSError, dbos_error.DBOSException) as error:
         executors.leave()
         DBOS.destroy()
+        engine.dispose()
         raise _unopened(error, None if database else folder / DATABASE) from error
-    room = Room(executors, POLL_SECONDS["postgresql" if database else "sqlite"])
+    room = Room(executors, engine, POLL_SECONDS["postgresql" if database else "sqlite"])
     room.watchers = [asyncio.create_task(room.watch()), asyncio.create_task(room.guard())]
     _rooms.append(room)
     return own
@@ -300,6 +301,7 @@ async def shutdown(*, grace_seconds: float = 5.0) -> None:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as pool:
         await loop.run_in_executor(pool, DBOS.destroy)
+        await loop.run_in_executor(pool, room.engine.dispose)
     loop.set_default_executor(ThreadPoolExecutor(THREADS))  # the loop's was DBOS's, and is gone
     room.executors.leave()
 
