@@ -16,6 +16,7 @@ settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))
 """The same examples each time: a verdict on a change is about the change. `CONDUCTOR_HYPOTHESIS=searching` looks for new ones."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what must not run side by side: a machine has one container engine, and a file's tests share what they started."""
     for item in items:
