@@ -65,8 +65,18 @@ class Claims(Protocol):
         """Record new marks, environment or end of a claim that its principal still holds; of one that is lost: nothing."""
         ...
 
-    async def release(self, repository: str, issue: int, *, principal: str | None = None) -> Claim | None:
-        """Free the issue and return the claim that was; None where there is none, or where it is another principal's."""
+    async def release(
+        self,
+        repository: str,
+        issue: int,
+        *,
+        principal: str | None = None,
+        over_before: datetime | None = None,
+    ) -> Claim | None:
+        """Free the issue and return the claim that was; None where there is none, or where it is another principal's.
+
+        With `over_before` a claim that is not over by then stays: somebody was faster and took it, or renewed it.
+        """
         ...
 
     async def find(self, repository: str, issue: int) -> Claim | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
 
 from conductor.domain.claim import Claim, Issue
+from conductor.ports.clock import Clock
+from conductor.ports.environments import Claims
+
+CLAIM_FOR = timedelta(hours=8)
 
 
 class Issues(Protocol):
@@ -34,3 +40,31 @@ class Issues(Protocol):
     async def hide_claim(self, claim: Claim) -> None:
         """Show that nobody works on it any more. Gone already: nothing happens."""
         ...
+
+
+@runtime_checkable
+class OwnIssues(Issues, Protocol):
+    """Issues of a forge that has no other way in: they are written here."""
+
+    async def create_issue(
+        self, repository: str, *, title: str, body: str = "", labels: Sequence[str] = (), author: str = ""
+    ) -> Issue:
+        """Open one under the next number."""
+        ...
+
+    async def close_issue(self, repository: str, number: int) -> Issue:
+        """Close it. Closed already: nothing happens."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tracking:
+    """Everything that is needed to work on issues: who has which, the forges by name, and the time."""
+
+    claims: Claims
+    issues: Mapping[str, Issues]
+    clock: Clock
+    claim_for: timedelta = CLAIM_FOR
+    """How long a claim lasts where nobody says otherwise."""
+    allowed: tuple[str, ...] = ("**",)
+    """Globs of repositories; a server's are those of its allow-list."""
