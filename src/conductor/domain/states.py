@@ -310,6 +310,7 @@ _NEVER_BY_ITSELF = frozenset({
 
 _PLATFORM = frozenset({
     Reason.EVICTED, Reason.GONE, Reason.QUOTA, Reason.UNSCHEDULABLE, Reason.DISK_FULL, Reason.VOLUME, Reason.FORBIDDEN,
+    Reason.SECRET_SYNC,
     Reason.ENGINE_UNREACHABLE, Reason.INTERNAL,
 })  # fmt: skip
 
@@ -346,6 +347,7 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.PORT_IN_USE: "Choose another host port, or stop what holds it.",
     Reason.DISK_FULL: "Free disk space on the engine's machine (`conductor stacks list`, then delete).",
     Reason.SECRET_MISSING: "Set the secret for this environment.",
+    Reason.SECRET_SYNC: "Look at the workflow's run on GitHub, and whether a runner is there that takes it.",
     Reason.ENGINE_UNREACHABLE: "Start Docker or Podman; `conductor doctor` says what it finds.",
     Reason.CANCELLED: "Run again when you want the verdict.",
     Reason.SUPERSEDED: "Look at the newer run of the same branch.",

@@ -59,6 +59,8 @@ class Reason(StrEnum):
     """The image has no such program, or it cannot be executed."""
     SECRET_MISSING = "SecretMissing"  # noqa: S105 -- a reason word
     """A secret that the repository asks for has no value in this environment."""
+    SECRET_SYNC = "SecretSyncFailed"  # noqa: S105 -- a reason word
+    """The workflow that brings the secrets to the cluster did not do so."""
     CRASHED = "CrashLoopBackOff"
     """A service ends again and again although it is started again."""
     ERROR = "Error"

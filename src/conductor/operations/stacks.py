@@ -298,7 +298,7 @@ async def _masker(world: World, info: NamespaceInfo) -> Masker:
     blueprint = await _blueprint(world, info.lease) if row and info.lease else None
     try:
         if row and blueprint and blueprint.secret_consumers:
-            await world.secrets.sync(row.run, blueprint.secret_consumers)
+            await world.secrets.recall(row.run, blueprint.secret_consumers)
     except ConductorError as error:
         raise RefusedError(
             f"the logs of {info.run} may show secrets that cannot be masked: {error}",

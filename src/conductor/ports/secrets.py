@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from conductor.domain.masking import Masker
@@ -16,6 +17,14 @@ class Receipt:
 
     keys: Mapping[str, str]
     """Name in the plan -> where it was found (`environment variable X_QA`, `file secrets.env`)."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Consumer -> the name of its Secret in the namespace, where a runner made it; empty where values are put in otherwise."""
+    workflow: str = ""
+    """Where the workflow that made them can be looked at."""
+    waited: timedelta = timedelta(0)
+    """How long was waited for it: for the runner to come, mostly."""
+    dispatches: int = 0
+    """How often the workflow was started; 0 where what is there was made before and nothing has changed since."""
 
 
 class Wanting(Protocol):
@@ -60,6 +69,14 @@ class Secrets(Protocol):
 
         Raises `RunError(reason=SecretMissing)` naming every missing one.
         """
+        ...
+
+    async def recall(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> None:
+        """Have at hand what `sync` made available, in a process that may not be the one that synced; makes nothing new on a cluster."""
+        ...
+
+    async def abandon(self, wanting: Wanting) -> None:
+        """Stop a sync that is under way, whichever process began it; nothing where there is none."""
         ...
 
     def value(self, run_id: str, name: str) -> str:

@@ -117,5 +117,5 @@ async def secrets_at_hand(run: Run, blueprint: Blueprint | None) -> Masker:
     """Have the values in this process, which may not be the one that synced them first; return what hides them."""
     world = the_world()
     if blueprint and blueprint.secret_consumers:
-        await world.secrets.sync(run, blueprint.secret_consumers)
+        await world.secrets.recall(run, blueprint.secret_consumers)
     return world.secrets.masker(run.id)

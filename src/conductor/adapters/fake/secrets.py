@@ -32,6 +32,13 @@ class FakeSecrets:
         self._synced[wanting.id] = {name: self._values[variable] for name, variable in variables.items()}
         return Receipt(keys={name: f"fake secret {variable}" for name, variable in variables.items()})
 
+    async def recall(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> None:
+        """Look them up again."""
+        await self.sync(wanting, consumers)
+
+    async def abandon(self, wanting: Wanting) -> None:
+        """Nothing is ever under way."""
+
     def value(self, run_id: str, name: str) -> str:
         """Return a synced value."""
         return self._synced[run_id][name]

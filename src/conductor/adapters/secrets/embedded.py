@@ -51,6 +51,13 @@ class EmbeddedSecrets:
         self._values[wanting.id] = {name: hit[0] for name, hit in found.items() if hit}
         return Receipt(keys={name: hit[1] for name, hit in found.items() if hit})
 
+    async def recall(self, wanting: Wanting, consumers: Mapping[str, Sequence[str]]) -> None:
+        """Find every value again: they are in memory only."""
+        await self.sync(wanting, consumers)
+
+    async def abandon(self, wanting: Wanting) -> None:
+        """Nothing is ever under way."""
+
     def value(self, run_id: str, name: str) -> str:
         """Return a value for a container that is being made. KeyError where `sync` has not been called in this process."""
         return self._values[run_id][name]
