@@ -10,6 +10,7 @@ from conductor.domain.queue import Limits
 from conductor.ports.access import Access
 from conductor.ports.hosting import Hosting
 from conductor.ports.inbox import Duties, Inbox, Outbox
+from conductor.ports.issues import Tracking
 from conductor.ports.queue import Queue
 from conductor.ports.world import World
 
@@ -41,3 +42,5 @@ class Service:
     access: Access
     hostings: Mapping[str, Hosting]
     policy: Policy = field(default_factory=Policy)
+    tracking: Tracking | None = None
+    """Issues and who works on them; None where nobody asks."""

@@ -31,6 +31,7 @@ def _default(name: str) -> str:
     told = {
         "state": "`$XDG_STATE_HOME/conductor`, else `~/.local/state/conductor`",
         "instance": "from machine and state folder",
+        "claim_for": "`8h`",
     }
     default = Settings.model_fields[name].default
     shown = ",".join(default) if isinstance(default, tuple) else default

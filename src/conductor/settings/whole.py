@@ -16,6 +16,7 @@ from conductor.errors import ConfigurationError, Problem
 from conductor.settings.builds import BuildSettings
 from conductor.settings.cluster import ClusterSettings
 from conductor.settings.forge import ForgeSettings
+from conductor.settings.issues import IssueSettings
 from conductor.settings.keeping import KeepingSettings
 from conductor.settings.own import OwnSettings, default_state
 from conductor.settings.registry import RegistrySettings
@@ -26,6 +27,7 @@ PREFIX = "CONDUCTOR_"
 
 class Settings(
     ForgeSettings,
+    IssueSettings,
     KeepingSettings,
     ServerSettings,
     BuildSettings,
