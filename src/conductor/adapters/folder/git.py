@@ -80,21 +80,27 @@ class Git:
         at: Path,
         settings: Mapping[str, str] | None = None,
         tree: Path | None = None,
+        index: Path | None = None,
+        given: bytes | None = None,
     ) -> bytes:
-        """Run it in a folder and return its output; `tree` is a work tree other than the repository's own.
+        """Run it in a folder and return its output; `tree` is a work tree other than the repository's own, `index` an index.
+
+        `given` is what it reads.
 
         Raises `GitError` when it fails, `UnreachableError` when it takes too long.
         """
         environment = self._environment | _as_variables(_SAFE | dict(settings or {}))
         if tree:
             environment |= {"GIT_DIR": str(at), "GIT_WORK_TREE": str(tree)}
+        if index:
+            environment |= {"GIT_INDEX_FILE": str(index)}
         try:
             process = await asyncio.create_subprocess_exec(
                 "git",
                 *arguments,
                 cwd=tree or at,
                 env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
@@ -103,12 +109,12 @@ class Git:
             if error.filename != "git":
                 raise GitError(f"fatal: {tree or at} is gone") from error
             raise UsageError("git is not installed", remedy="Install git 2.38 or newer.") from error
-        return await self._answer(process, arguments[0])
+        return await self._answer(process, arguments[0], given)
 
-    async def _answer(self, process: asyncio.subprocess.Process, verb: str) -> bytes:
+    async def _answer(self, process: asyncio.subprocess.Process, verb: str, given: bytes | None) -> bytes:
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                out, problems = await process.communicate()
+                out, problems = await process.communicate(given)
         except TimeoutError as error:
             raise UnreachableError(
                 f"git {verb} gave no answer within {self._timeout}",

@@ -1,6 +1,7 @@
 """`FolderHosting`: a folder of bare repositories on the server's own disk as a forge. Tags are pushed there, reports read from notes.
 
-It has no logins, no issues and no comments: whoever may push may start runs, and every other question of a forge is answered by no.
+It has no logins and nobody who comments: whoever may push may start runs, and every other question of a forge is answered by no. Issues
+are files in a ref (`issues.py`); what is told of a run stands beside its issue too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from conductor.adapters.folder import bare, notes
+from conductor.adapters.folder import bare, issues, notes
 from conductor.adapters.folder.git import Git, GitError
 from conductor.adapters.folder.locations import Location
 from conductor.adapters.folder.opening import Opener
@@ -136,7 +137,7 @@ class FolderHosting:
         """Do nothing: nobody gives commands here."""
 
     async def announce(self, announcement: Announcement, telling: Telling) -> Announcement:
-        """Write it as the commit's note: a line while the run is at work, the whole report once it has ended."""
+        """Write it as the commit's note, and beside the issue: a line while the run is at work, the whole report once it has ended."""
         ended = telling.state is Status.ENDED
         told = replace(announcement, told=telling.fingerprint, final=ended, marks={"note": notes.REF})
         run = telling.run
@@ -153,6 +154,8 @@ class FolderHosting:
             await notes.write(
                 repository.git, folder, commit=commit, run=run.id, attempt=run.attempt, text=text
             )
+            if (issue := run.trigger.issue if run.trigger else None) is not None:
+                await issues.tell(repository.git, folder, issue=issue, run=run, text=text)
         return told
 
     async def aclose(self) -> None:
