@@ -41,6 +41,8 @@ class Asked:
     keep_for: timedelta | None = None
     variables: tuple[tuple[str, str], ...] = ()
     priority: Priority = Priority.NORMAL
+    again: bool = True
+    """A commit whose run has ended gets another attempt; False: that run is the answer."""
 
 
 async def request_run(service: Service, asked: Asked, *, principal: str, cause: str) -> Accepted:
@@ -59,7 +61,7 @@ async def request_run(service: Service, asked: Asked, *, principal: str, cause: 
         service,
         replace(placed, trigger=trigger),
         cause=cause,
-        again=everything_anew(service, trigger),
+        again=everything_anew(service, trigger) if asked.again else None,
         shape=_shaped(asked),
     )
     await _settle(service, accepted.run)
