@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
             access=SqlAccess(app.database),
             hostings=hostings_of(settings, app.github),
             policy=_policy(settings),
+            tracking=replace(app.tracking, allowed=settings.allow),
         )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from conductor.adapters.github.hosting import GitHubHosting
     from conductor.adapters.stores.statements import Database
     from conductor.ports.engine import Engine
+    from conductor.ports.issues import Tracking
     from conductor.ports.world import World
     from conductor.settings import Settings
 
@@ -35,6 +36,7 @@ class App:
     world: World
     database: Database
     """Where the world's records are; those of a server are there too."""
+    tracking: Tracking
     github: GitHubHosting | None = None
 
 
@@ -72,6 +74,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         from conductor.adapters.stores.history import SqlHistory
         from conductor.adapters.stores.sql import SqlStore
         from conductor.bootstrap.keeping import retention_of, tariff_of
+        from conductor.bootstrap.tracking import tracking_of
         from conductor.domain.budget import Budget
         from conductor.domain.scan import Severity
         from conductor.ports.world import World, install
@@ -95,8 +98,11 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)
+        tracking = tracking_of(settings, store.database, world.clock, github)
         try:
-            yield App(settings=settings, world=world, database=store.database, github=github)
+            yield App(
+                settings=settings, world=world, database=store.database, tracking=tracking, github=github
+            )
         finally:
             install(None)
             await store.aclose()

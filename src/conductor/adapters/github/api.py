@@ -34,7 +34,7 @@ class Api:
         gone = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
         return None if answer.status in gone else _good(answer).data
 
-    async def tell(self, repository: str, method: str, path: str, data: Mapping[str, Any]) -> Any:
+    async def tell(self, repository: str, method: str, path: str, data: Mapping[str, Any] | None) -> Any:
         """Make or change something below a repository."""
         return _good(await self._ask(repository, method, path, use=Use.TELL, data=data)).data
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from conductor.adapters.github.api import Api
 from conductor.adapters.github.credentials import Use
+from conductor.adapters.github.own import OwnComments
 from conductor.domain.delivery import CommandGiven
 from conductor.domain.telling import Telling
 from conductor.errors import NotFoundError
@@ -46,11 +47,9 @@ class _Mark:
 class Comments:
     """Writes them. One for each site: it makes sure that two runs of one issue do not make two at the same time."""
 
-    def __init__(self, api: Api, *, app: str) -> None:
+    def __init__(self, api: Api, own: OwnComments) -> None:
         self._api = api
-        self._app = app
-        self._me: int | None = None
-        self._bot = ""
+        self._own = own
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def tell(self, telling: Telling, known: str) -> str:
@@ -75,7 +74,7 @@ class Comments:
         mark = f"<!-- conductor: answer={given.comment} -->"
         turn = self._turns.setdefault(f"{given.repository.lower()}#{given.issue}", asyncio.Lock())
         async with turn:
-            async for one in self._own(given.repository, given.issue):
+            async for one in self._own.on(given.repository, given.issue):
                 if mark in str(one.get("body")):
                     return
             body = f"{mark}\n{_plain(text)}"[:_LONGEST]
@@ -105,37 +104,11 @@ class Comments:
         return dict(found) if present and present.branch == mark.branch else None
 
     async def _find(self, repository: str, number: int, mark: _Mark) -> Mapping[str, Any] | None:
-        async for one in self._own(repository, number):
+        async for one in self._own.on(repository, number):
             present = _read(one)
             if present and present.branch == mark.branch:
                 return one
         return None
-
-    async def _own(self, repository: str, number: int) -> AsyncIterator[Mapping[str, Any]]:
-        path = f"/issues/{number}/comments"
-        async for page in self._api.all(repository, path, use=Use.TELL):
-            for one in page:
-                if await self._is_own(one):
-                    yield one
-
-    async def _is_own(self, comment: Mapping[str, Any]) -> bool:
-        if "<!-- conductor:" not in str(comment.get("body")):
-            return False
-        user = comment.get("user") or {}
-        if self._app:
-            app = comment.get("performed_via_github_app")
-            if app:
-                return self._app in (str(app.get("id")), str(app.get("client_id")))
-            return user.get("type") == "Bot" and user.get("login") == await self._login()
-        if self._me is None:
-            self._me = int((await self._api.as_token("/user"))["id"])
-        return bool(user.get("id") == self._me)
-
-    async def _login(self) -> str:
-        """Return the login that the App comments as: not every answer says which App wrote a comment."""
-        if not self._bot:
-            self._bot = f"{(await self._api.as_app('/app'))['slug']}[bot]"
-        return self._bot
 
 
 def _mark(telling: Telling) -> _Mark:

@@ -15,6 +15,8 @@ from conductor.adapters.github.api import Api
 from conductor.adapters.github.comments import Comments
 from conductor.adapters.github.credentials import Credentials, Use
 from conductor.adapters.github.exchange import Exchange, Now, Sleep, in_path
+from conductor.adapters.github.issues import GitHubIssues
+from conductor.adapters.github.own import OwnComments
 from conductor.adapters.github.site import GitHubSite
 from conductor.domain.delivery import (
     Announcement,
@@ -51,8 +53,13 @@ class GitHubHosting:
         self._exchange = Exchange(site.api, sleep=sleep, now=now, transport=transport)
         self._credentials = Credentials(site, self._exchange)
         self._api = Api(self._exchange, self._credentials)
-        self._comments = Comments(self._api, app=site.app.id if site.app else "")
+        self._own = OwnComments(self._api, app=site.app.id if site.app else "")
+        self._comments = Comments(self._api, self._own)
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+
+    def issues(self, *, label: str = "") -> GitHubIssues:
+        """Give its issues; `label` is put on those that somebody works on."""
+        return GitHubIssues(self._api, self._own, label=label)
 
     def verify(self, body: bytes, signature: str) -> bool:
         """Tell whether GitHub signed it (`X-Hub-Signature-256`)."""
