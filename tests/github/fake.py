@@ -6,6 +6,7 @@ of its API by `test_description.py`.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from base64 import urlsafe_b64decode
@@ -32,10 +33,14 @@ ALL = {
     "checks": "write",
     "pull_requests": "read",
     "actions": "write",
+    "secrets": "read",
+    "environments": "read",
     "metadata": "read",
 }
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Handler = Callable[[Request], Awaitable[Response]]
+Runner = Callable[["Repository", dict[str, Any]], Awaitable[str]]
+"""Does what a workflow's run is for, and returns its conclusion; `inputs` of the run are what the dispatch brought."""
 
 
 def sha(text: str) -> str:
@@ -55,11 +60,18 @@ class Repository:
     tag_objects: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     issues: set[int] = field(default_factory=set)
+    tickets: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
     reactions: set[tuple[int, str]] = field(default_factory=set)
     checks: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     writers: dict[str, str] = field(default_factory=dict)
+    default_branch: str = "main"
+    workflows: set[str] = field(default_factory=set)
+    workflow_runs: list[dict[str, Any]] = field(default_factory=list)
+    secrets: dict[str, datetime] = field(default_factory=dict)
+    organization_secrets: dict[str, datetime] = field(default_factory=dict)
+    environment_secrets: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
     def commit(self, text: str, *, parent: str | None = None, branch: str = "", message: str = "") -> str:
         """Make a commit, and move a branch to it."""
@@ -91,6 +103,23 @@ class Repository:
             "repo": {"full_name": source or self.name},
         }
         self.pulls.append({"number": number, "state": "open", "body": body, "head": head})
+
+    def issue(self, number: int, title: str, *labels: str, body: str = "") -> dict[str, Any]:
+        """Open an issue, and return it as it is kept: `state` may be changed."""
+        self.issues.add(number)
+        made = {
+            "number": number,
+            "title": title,
+            "body": body,
+            "state": "open",
+            "labels": [{"name": name} for name in labels],
+            "html_url": f"https://github.com/{self.name}/issues/{number}",
+            "updated_at": "2026-11-23T12:00:00Z",
+            "user": {"login": "alice", "id": PERSON_ID},
+            "assignees": [],
+        }
+        self.tickets[number] = made
+        return made
 
     def ancestors(self, commit: str | None) -> list[str]:
         """Return the commit and what came before it."""
@@ -131,6 +160,10 @@ class FakeGitHub:
         self.refused: list[str] = []
         self.not_modified = 0
         self.has_etags = True
+        self.tells_run_details = True
+        self.lists_runs_after = 0
+        self.runner: Runner | None = None
+        self._running: set[asyncio.Task[None]] = set()
         self._ids = iter(range(1001, 1_000_000))
 
     def repository(self, name: str) -> Repository:
@@ -204,11 +237,23 @@ class FakeGitHub:
             _route("POST", at + "/check-runs", self._may("checks", "write", self._make_check)),
             _route("GET", at + "/check-runs/{id}", self._may("checks", "read", self._check)),
             _route("PATCH", at + "/check-runs/{id}", self._may("checks", "write", self._edit_check)),
+            _route("GET", at + "/issues", self._may("issues", "read", self._list_issues)),
+            _route("GET", at + "/issues/{number}", self._may("issues", "read", self._one_issue)),
+            _route("POST", at + "/issues/{number}/labels", self._may("issues", "write", self._add_labels)),
+            _route("DELETE", at + "/issues/{number}/labels/{name}", self._may("issues", "write", self._remove_label)),
             _route("GET", at + "/issues/{number}/comments", self._may("issues", "read", self._list_comments)),
             _route("POST", at + "/issues/{number}/comments", self._may("issues", "write", self._make_comment)),
             _route("GET", at + "/issues/comments/{id}", self._may("issues", "read", self._one_comment)),
             _route("PATCH", at + "/issues/comments/{id}", self._may("issues", "write", self._edit_comment)),
             _route("POST", at + "/issues/comments/{id}/reactions", self._may("issues", "write", self._react)),
+            _route("GET", at, self._may("metadata", "read", self._repository)),
+            _route("GET", at + "/actions/secrets", self._may("secrets", "read", self._repository_secrets)),
+            _route("GET", at + "/actions/organization-secrets", self._may("secrets", "read", self._organization_secrets)),
+            _route("GET", at + "/environments/{name}/secrets", self._may("environments", "read", self._environment_secrets)),
+            _route("POST", at + "/actions/workflows/{file}/dispatches", self._may("actions", "write", self._dispatch)),
+            _route("GET", at + "/actions/workflows/{file}/runs", self._may("actions", "read", self._list_runs)),
+            _route("GET", at + "/actions/runs/{id}", self._may("actions", "read", self._workflow_run)),
+            _route("POST", at + "/actions/runs/{id}/cancel", self._may("actions", "write", self._cancel_run)),
             _route("POST", at + "/statuses/{sha}", self._may("statuses", "write", self._make_status)),
         ])  # fmt: skip
 
@@ -475,6 +520,49 @@ class FakeGitHub:
             (one for one in self._at(request).checks if str(one["id"]) == request.path_params["id"]), None
         )
 
+    async def _list_issues(self, request: Request) -> Response:
+        asked = request.query_params
+        wanted = {name for name in asked.get("labels", "").split(",") if name}
+        pulls = [
+            {
+                "number": one["number"],
+                "title": "a pull request",
+                "state": "open",
+                "labels": [],
+                "pull_request": {},
+            }
+            for one in self._at(request).pulls
+        ]
+        found = [
+            one
+            for one in (*self._at(request).tickets.values(), *pulls)
+            if one["state"] == asked.get("state", "open")
+            and wanted <= {label["name"] for label in one["labels"]}
+        ]
+        return _paged(request, sorted(found, key=lambda one: int(one["number"])))
+
+    async def _one_issue(self, request: Request) -> Response:
+        found = self._ticket(request)
+        return JSONResponse(found) if found else _no(404, "Not Found")
+
+    async def _add_labels(self, request: Request) -> Response:
+        found = self._ticket(request)
+        if found is None:
+            return _no(404, "Not Found")
+        present = [one["name"] for one in found["labels"]]
+        found["labels"] += [{"name": one} for one in (await request.json())["labels"] if one not in present]
+        return JSONResponse(found["labels"])
+
+    async def _remove_label(self, request: Request) -> Response:
+        found, name = self._ticket(request), request.path_params["name"]
+        if found is None or name not in [one["name"] for one in found["labels"]]:
+            return _no(404, "Label does not exist")
+        found["labels"] = [one for one in found["labels"] if one["name"] != name]
+        return JSONResponse(found["labels"])
+
+    def _ticket(self, request: Request) -> dict[str, Any] | None:
+        return self._at(request).tickets.get(int(request.path_params["number"]))
+
     async def _list_comments(self, request: Request) -> Response:
         number = int(request.path_params["number"])
         if number not in self._at(request).issues:
@@ -532,6 +620,74 @@ class FakeGitHub:
         self._at(request).statuses.append(made)
         return JSONResponse({"id": next(self._ids), **made}, 201)
 
+    async def _repository(self, request: Request) -> Response:
+        return JSONResponse({"full_name": _name(request), "default_branch": self._at(request).default_branch})
+
+    async def _repository_secrets(self, request: Request) -> Response:
+        return _paged(request, _shown_secrets(self._at(request).secrets), within="secrets")
+
+    async def _organization_secrets(self, request: Request) -> Response:
+        return _paged(request, _shown_secrets(self._at(request).organization_secrets), within="secrets")
+
+    async def _environment_secrets(self, request: Request) -> Response:
+        found = self._at(request).environment_secrets.get(request.path_params["name"])
+        if found is None:
+            return _no(404, "Not Found")
+        return _paged(request, _shown_secrets(found), within="secrets")
+
+    async def _dispatch(self, request: Request) -> Response:
+        repository, asked = self._at(request), await request.json()
+        if request.path_params["file"] not in repository.workflows:
+            return _no(404, "Not Found")
+        if "return_run_details" in asked and not self.tells_run_details:
+            return _no(422, '"return_run_details" is not a permitted key.')
+        if asked["ref"] != repository.default_branch or len(asked["inputs"]) > 25:
+            return _no(422, "Unexpected inputs provided")
+        number = next(self._ids)
+        run = {
+            "id": number, "name": "Conductor: sync secrets", "status": "queued", "conclusion": None, "inputs": asked["inputs"],
+            "display_title": f"conductor secrets {asked['inputs'].get('sync', '')}", "event": "workflow_dispatch",
+            "html_url": f"https://github.com/{repository.name}/actions/runs/{number}", "file": request.path_params["file"],
+        }  # fmt: skip
+        repository.workflow_runs.insert(0, run)
+        if self.runner:
+            task = asyncio.create_task(self._run(self.runner, repository, run))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        if not asked.get("return_run_details"):
+            return Response(status_code=204)
+        link = run["html_url"]
+        return JSONResponse({"workflow_run_id": number, "run_url": link, "html_url": link}, 200)
+
+    async def _run(self, runner: Runner, repository: Repository, run: dict[str, Any]) -> None:
+        run["status"] = "in_progress"
+        conclusion = await runner(repository, run)
+        if run["conclusion"] is None:
+            run |= {"status": "completed", "conclusion": conclusion}
+
+    async def _list_runs(self, request: Request) -> Response:
+        self.lists_runs_after -= 1
+        runs = self._at(request).workflow_runs if self.lists_runs_after < 0 else []
+        found = [_shown_run(one) for one in runs if one["file"] == request.path_params["file"]]
+        return _paged(request, found, within="workflow_runs")
+
+    async def _workflow_run(self, request: Request) -> Response:
+        found = self._run_at(request)
+        return JSONResponse(_shown_run(found)) if found else _no(404, "Not Found")
+
+    async def _cancel_run(self, request: Request) -> Response:
+        found = self._run_at(request)
+        if found is None:
+            return _no(404, "Not Found")
+        if found["conclusion"]:
+            return _no(409, "Cannot cancel a workflow run that is completed.")
+        found |= {"status": "completed", "conclusion": "cancelled"}
+        return JSONResponse({}, 202)
+
+    def _run_at(self, request: Request) -> dict[str, Any] | None:
+        runs = self._at(request).workflow_runs
+        return next((one for one in runs if str(one["id"]) == request.path_params["id"]), None)
+
     def _at(self, request: Request) -> Repository:
         return self.repositories[_name(request)]
 
@@ -572,6 +728,17 @@ def _paged(request: Request, found: list[dict[str, Any]], *, within: str = "") -
 
 def _ref(name: str, kind: str, at: str) -> dict[str, Any]:
     return {"ref": name, "object": {"type": kind, "sha": at}}
+
+
+def _shown_secrets(secrets: Mapping[str, datetime]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "created_at": f"{START:%Y-%m-%dT%H:%M:%SZ}", "updated_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+        for name, at in sorted(secrets.items())
+    ]
+
+
+def _shown_run(run: dict[str, Any]) -> dict[str, Any]:
+    return {key: run[key] for key in run if key not in ("inputs", "file")}
 
 
 def _branch(name: str, head: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ ASKED = [
     f"{AT}/branches", f"{AT}/compare/{{basehead}}", f"{AT}/pulls", f"{AT}/pulls/{{pull_number}}",
     f"{AT}/collaborators/{{username}}/permission", f"{AT}/check-runs", f"{AT}/check-runs/{{check_run_id}}",
     f"{AT}/issues/{{issue_number}}/comments", f"{AT}/issues/comments/{{comment_id}}", f"{AT}/issues/comments/{{comment_id}}/reactions",
-    f"{AT}/statuses/{{sha}}",
+    f"{AT}/statuses/{{sha}}", AT, f"{AT}/actions/secrets", f"{AT}/actions/organization-secrets",
+    f"{AT}/environments/{{environment_name}}/secrets", f"{AT}/actions/workflows/{{workflow_id}}/dispatches",
+    f"{AT}/actions/workflows/{{workflow_id}}/runs", f"{AT}/actions/runs/{{run_id}}", f"{AT}/actions/runs/{{run_id}}/cancel",
 ]  # fmt: skip
 
 REFS = {
@@ -53,6 +55,7 @@ async def test_github_is_asked_and_played_as_its_description_says(
         site = GitHubSite(api=url, app=App(id=APP_ID, private_key=github.pem))
         hosting = GitHubHosting(site, sleep=github.sleep, now=lambda: github.now)
         await ask_everything(hosting, github, shop)
+        await sync(hosting, shop)
         await hosting.aclose()
         by_token = GitHubHosting(GitHubSite(api=url, token=PAT), sleep=github.sleep, now=lambda: github.now)
         await by_token.repositories()
@@ -102,6 +105,19 @@ async def ask_everything(hosting: GitHubHosting, github: FakeGitHub, shop: Repos
     github.deliver("push", payload, status=502, ago=timedelta(minutes=1))
     assert len(await hosting.lost(since=START - timedelta(hours=1))) == 1
     await announce(hosting, commit)
+
+
+async def sync(hosting: GitHubHosting, shop: Repository) -> None:
+    shop.workflows.add("sync.yml")
+    shop.secrets["KEY_QA"] = shop.organization_secrets["OTHER_QA"] = START
+    shop.environment_secrets["qa"] = {"KEY_QA": START}
+    known = await hosting.workflows.secrets(SHOP, "qa")
+    assert known
+    assert (known.environment, set(known.changed)) == ("qa", {"KEY_QA", "OTHER_QA"})
+    run = await hosting.workflows.dispatch(SHOP, "sync.yml", {"sync": "a1"}, title="conductor secrets a1")
+    assert run == await hosting.workflows.find(SHOP, "sync.yml", title="conductor secrets a1")
+    await hosting.workflows.cancel(SHOP, run.id)
+    assert (await hosting.workflows.follow(SHOP, run.id, patience=timedelta(0))).conclusion == "cancelled"
 
 
 async def announce(hosting: GitHubHosting, commit: str) -> None:

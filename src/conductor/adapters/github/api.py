@@ -38,6 +38,10 @@ class Api:
         """Make or change something below a repository."""
         return _good(await self._ask(repository, method, path, use=Use.TELL, data=data)).data
 
+    async def post(self, repository: str, path: str, data: Mapping[str, Any] | None, *, use: Use) -> Answer:
+        """Ask for something to be done, and return the answer whatever it is: a refusal has a meaning there."""
+        return await self._ask(repository, "POST", path, use=use, data=data)
+
     async def all(
         self,
         repository: str,

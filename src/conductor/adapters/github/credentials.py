@@ -40,6 +40,7 @@ class Use(Enum):
     TELL = "tell"
     CLONE = "clone"
     WORKFLOWS = "workflows"
+    SECRETS = "secrets"
     LIST = "list"
 
     @property
@@ -53,6 +54,7 @@ _PERMISSIONS: Mapping[Use, Mapping[str, str]] = {
     Use.TELL: {"checks": "write", "issues": "write", "metadata": "read"},
     Use.CLONE: {"contents": "read", "metadata": "read"},
     Use.WORKFLOWS: {"actions": "write", "metadata": "read"},
+    Use.SECRETS: {"secrets": "read", "environments": "read", "metadata": "read"},
     Use.LIST: {"metadata": "read"},
 }
 

@@ -49,7 +49,7 @@ class GitHubIssues:
             params["labels"] = ",".join(labels)
         found: list[Issue] = []
         async for page in self._api.all(repository, "/issues", params=params, use=Use.TELL, most=_MOST_PAGES):
-            found += [_issue(repository, one) for one in page if not one.get("pull_request")]
+            found += [_issue(repository, one) for one in page if "pull_request" not in one]
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -57,7 +57,7 @@ class GitHubIssues:
     async def find_issue(self, repository: str, number: int) -> Issue:
         """Return one, open or closed. NotFoundError for a pull request, too."""
         told = await self._api.get(repository, f"/issues/{number}", use=Use.TELL)
-        if told.get("pull_request"):
+        if "pull_request" in told:
             raise NotFoundError(
                 f"{repository}#{number} is a pull request", remedy="Name the issue that it is about."
             )

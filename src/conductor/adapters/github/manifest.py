@@ -22,6 +22,8 @@ PERMISSIONS: Mapping[str, str] = {
     "checks": "write",
     "pull_requests": "read",
     "actions": "write",
+    "secrets": "read",
+    "environments": "read",
     "metadata": "read",
 }
 EVENTS = ("push", "check_run", "check_suite", "issue_comment", "workflow_run")
