@@ -18,6 +18,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conductor.adapters.github import App, GitHubHosting, GitHubSite, convert
+from conductor.domain.claim import Claim
 from conductor.domain.delivery import Announcement, CommandGiven, TagPushed, Verb
 from conductor.domain.verdict import Verdict
 from tests.github.conftest import SHOP, a_run, at_work, failed
@@ -35,6 +36,8 @@ ASKED = [
     f"{AT}/branches", f"{AT}/compare/{{basehead}}", f"{AT}/pulls", f"{AT}/pulls/{{pull_number}}",
     f"{AT}/collaborators/{{username}}/permission", f"{AT}/check-runs", f"{AT}/check-runs/{{check_run_id}}",
     f"{AT}/issues/{{issue_number}}/comments", f"{AT}/issues/comments/{{comment_id}}", f"{AT}/issues/comments/{{comment_id}}/reactions",
+    f"{AT}/issues", f"{AT}/issues/{{issue_number}}", f"{AT}/issues/{{issue_number}}/labels",
+    f"{AT}/issues/{{issue_number}}/labels/{{name}}",
     f"{AT}/statuses/{{sha}}", AT, f"{AT}/actions/secrets", f"{AT}/actions/organization-secrets",
     f"{AT}/environments/{{environment_name}}/secrets", f"{AT}/actions/workflows/{{workflow_id}}/dispatches",
     f"{AT}/actions/workflows/{{workflow_id}}/runs", f"{AT}/actions/runs/{{run_id}}", f"{AT}/actions/runs/{{run_id}}/cancel",
@@ -56,6 +59,7 @@ async def test_github_is_asked_and_played_as_its_description_says(
         hosting = GitHubHosting(site, sleep=github.sleep, now=lambda: github.now)
         await ask_everything(hosting, github, shop)
         await sync(hosting, shop)
+        await track(hosting, shop)
         await hosting.aclose()
         by_token = GitHubHosting(GitHubSite(api=url, token=PAT), sleep=github.sleep, now=lambda: github.now)
         await by_token.repositories()
@@ -120,6 +124,19 @@ async def sync(hosting: GitHubHosting, shop: Repository) -> None:
     assert (await hosting.workflows.follow(SHOP, run.id, patience=timedelta(0))).conclusion == "cancelled"
 
 
+async def track(hosting: GitHubHosting, shop: Repository) -> None:
+    shop.issue(7, "Round", "bug")
+    issues = hosting.issues(label="conductor:claimed")
+    assert [one.number for one in await issues.list_issues(SHOP, labels=("bug",))] == [7]
+    assert (await issues.find_issue(SHOP, 7)).is_open
+    ends = START + timedelta(hours=8)
+    claim = Claim(
+        repository=SHOP, issue=7, principal="agent", branch="7-round", claimed_at=START, expires_at=ends
+    )
+    await issues.hide_claim(await issues.show_claim(claim))
+    assert shop.tickets[7]["labels"] == [{"name": "bug"}]
+
+
 async def announce(hosting: GitHubHosting, commit: str) -> None:
     run = a_run(commit)
     told = await hosting.announce(opened(), at_work(run))
@@ -150,7 +167,7 @@ async def described(github: FakeGitHub, folder: Path) -> AsyncIterator[tuple[str
 
 
 def _methods(item: dict[str, Any]) -> dict[str, Any]:
-    return {key: item[key] for key in item if key in ("get", "post", "patch", "parameters")}
+    return {key: item[key] for key in item if key in ("get", "post", "patch", "delete", "parameters")}
 
 
 class Filling:
