@@ -1,0 +1,1 @@
+"""What the tools answer: data with a schema, and the same in words. By what they are about, as the tools are."""
