@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conductor.ports.engine import Engine, Renderer
     from conductor.ports.registry import Registry
     from conductor.ports.secrets import Secrets
+    from conductor.ports.usage import Meter
     from conductor.settings import Settings
 
 
@@ -94,6 +95,13 @@ def engine_of(settings: Settings, secrets: Secrets, images: Registry | None) -> 
     from conductor.adapters.docker.publishing import PublishingBuilder
 
     return engine, PublishingBuilder(builder, connection, images, insecure=settings.registry_insecure)
+
+
+def meter_of(engine: Engine) -> Meter | None:
+    """Return the engine as what tells how much is used, where it can."""
+    from conductor.ports.usage import Meter
+
+    return engine if isinstance(engine, Meter) else None
 
 
 def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.bootstrap.attesting import attester
-from conductor.bootstrap.engines import engine_of, registry
+from conductor.bootstrap.engines import engine_of, meter_of, registry
 from conductor.bootstrap.forges import github_of, token_for
 from conductor.errors import ConductorError, StateError
 
@@ -95,6 +95,8 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             retention=retention_of(settings),
             registry=images,
             attester=attesting,
+            meter=meter_of(engine),
+            news=store.news,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)

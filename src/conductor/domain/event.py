@@ -30,7 +30,8 @@ class Kind(StrEnum):
     RUN_STARTED = "run.started"
     RUN_RESUMED = "run.resumed"
     RUN_ENDED = "run.ended"
-    """data: verdict, reason, fault, message, remedy."""
+    """data: verdict, reason, fault, message, remedy, repository, seconds (since the attempt began), and its cost:
+    cpu_hours, gib_hours, price, currency."""
     STEP_STARTED = "step.started"
     STEP_ENDED = "step.ended"
     """subject of both: the step's name; data: subject (where the step is done for several), seconds, error (absent when it went well)."""
@@ -45,6 +46,8 @@ class Kind(StrEnum):
     SUITE_STARTED = "suite.started"
     SUITE_ENDED = "suite.ended"
     """data: verdict, passed, failed, errors, skipped, quarantined, seconds."""
+    USAGE_PEAKED = "usage.peaked"
+    """subject: what was under way (`stack`, or a suite); data: cpu_cores, memory_bytes: the most that all workloads took together."""
     ENVIRONMENT_CHANGED = "environment.changed"
     """data: status, message."""
     LEASE_CHANGED = "lease.changed"

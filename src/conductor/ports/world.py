@@ -15,9 +15,11 @@ from conductor.ports.engine import Engine
 from conductor.ports.evidence import Evidence
 from conductor.ports.forge import Forge
 from conductor.ports.history import History
+from conductor.ports.news import News
 from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 from conductor.ports.store import Store
+from conductor.ports.usage import Meter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,10 @@ class World:
     """None where images get neither SBOM nor signature."""
     scan_gate: Severity | None = None
     """What a scan finds that is at least so bad lets no run pass."""
+    meter: Meter | None = None
+    """None where nobody can tell what a stack uses."""
+    news: News = field(default_factory=News)
+    """Of what this process puts on record."""
 
 
 _installed: list[World] = []

@@ -14,6 +14,7 @@ from conductor.domain.verdict import Fault, Reason
 from conductor.durable import step
 from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
+from conductor.steps.measuring import measuring
 from conductor.steps.place import place_of, secrets_at_hand
 from conductor.steps.ticking import ticking
 
@@ -28,7 +29,11 @@ async def await_tests(run: Run, blueprint: Blueprint, suite: str) -> Ending:
     name = job.workload.name
     stopped = False
     mask = await secrets_at_hand(run, blueprint)
-    async with following_logs(run, mask) as follower, aclosing(ticking(world, place_of(run))) as changes:
+    async with (
+        following_logs(run, mask) as follower,
+        measuring(run, suite),
+        aclosing(ticking(world, place_of(run))) as changes,
+    ):
         async for states in changes:
             follower.saw(states)
             state = states.get(name)

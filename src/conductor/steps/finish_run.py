@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from conductor.domain.event import Kind
 from conductor.domain.run import Run, Status
@@ -29,6 +30,8 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
         with suppress(ConductorError):
             await world.builder.stop(run.id)
     now = world.clock.now()
+    row = await world.store.find_run(run.id, attempt=run.attempt)
+    began = (row.started_at if row else None) or run.requested_at
     await tell(
         run,
         Kind.RUN_ENDED,
@@ -41,9 +44,22 @@ async def finish_run(run: Run, outcome: Outcome, *, again: bool) -> None:
         remedy=outcome.remedy,
         again=again,
         attempt=run.attempt,
+        repository=run.repository,
+        seconds=(now - began).total_seconds(),
+        **await _cost(run),
     )
     if again:
         following = replace(run, attempt=run.attempt + 1)
         await world.store.save_run(following)
         await world.store.set_status(following, Status.RUNNING, at=now, executor=executor())
     await world.store.set_status(run, Status.ENDED, at=now, executor=executor(), outcome=outcome)
+
+
+async def _cost(run: Run) -> dict[str, Any]:
+    """Say what it came to, by its report."""
+    report = await the_world().store.find_report(run.id, run.attempt)
+    if report is None or report.cost is None:
+        return {}
+    cost = report.cost
+    found: dict[str, Any] = {"cpu_hours": cost.cpu_hours, "gib_hours": cost.gib_hours}
+    return found if cost.price is None else {**found, "price": cost.price, "currency": cost.currency}

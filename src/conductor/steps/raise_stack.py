@@ -22,6 +22,7 @@ from conductor.durable import Handle, step
 from conductor.errors import RunError
 from conductor.ports.world import the_world
 from conductor.steps.follow_logs import following_logs
+from conductor.steps.measuring import measuring
 from conductor.steps.place import checkout_at_hand, place_of, secrets_at_hand
 from conductor.steps.tell import tell
 from conductor.steps.ticking import tick_or
@@ -36,7 +37,7 @@ async def raise_stack(run: Run, blueprint: Blueprint, builds: Mapping[str, str])
     await checkout_at_hand(run)
     mask = await secrets_at_hand(run, blueprint)
     rising = _Rising(run=run, blueprint=blueprint)
-    async with following_logs(run, mask) as follower:
+    async with following_logs(run, mask) as follower, measuring(run, "stack"):
         try:
             rising.begin(builds)
             async for states in rising.changes():

@@ -34,6 +34,7 @@ def create(
     app = answering(metrics_open=bool(settings and settings.metrics_open))
     app.state.site = Site(service=service, state=state, following=following, settings=settings)
     app.state.metrics = Metrics()
+    service.world.news.on_events(app.state.metrics.figures.heard)
     also_open = ("/metrics",) if app.state.metrics_open else ()
     app.add_middleware(Limit)
     app.add_middleware(Guard, service=service, also_open=also_open)

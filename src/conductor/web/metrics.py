@@ -1,6 +1,7 @@
-"""`/metrics` in the format of Prometheus: the queue, what stands, what the loops did, who follows, how fast answers are.
+"""`/metrics` in the format of Prometheus: the queue, what stands, young runs, what this process did, who follows, how fast answers are.
 
-What is the same on every replica (queue, stacks) is read from the records when asked; take the maximum over replicas, not the sum.
+Gauges of what is the same on every replica (queue, stacks, environments, young runs) are read from the records when asked: take the maximum
+over replicas, not the sum. Counters and histograms are of this process: add them up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conductor.domain.queue import Standing
 from conductor.operations.serving import ServerState
+from conductor.web.figures import Figures
 from conductor.web.site import Site, site_of
+from conductor.web.young_runs import YoungRuns
 
 router = APIRouter(tags=["health"])
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -44,7 +47,21 @@ class Metrics:
             "conductor_loop_failing", "Its last turn went wrong", ["loop"], registry=registry
         )
         self.followers = Gauge("conductor_followers", "Who follows runs now", registry=registry)
+        self.environments = Gauge(
+            "conductor_environments",
+            "Development environments that are not over",
+            ["status"],
+            registry=registry,
+        )
+        self.swept = Counter(
+            "conductor_swept",
+            "What the sweeper removed: namespaces, things in them, images; and leaks, which it could not remove",
+            ["what"],
+            registry=registry,
+        )
         self.done = Counter("conductor_done", "What the loops did", ["what"], registry=registry)
+        self.figures = Figures(registry)
+        self.young = YoungRuns(registry)
         self._counted: Tally[str] = Tally()
 
     async def read(self, site: Site) -> bytes:
@@ -57,6 +74,7 @@ class Metrics:
         for loop in site.state.bells:
             self.failing.labels(loop).set(loop in site.state.failing)
         self.followers.set(site.following.followers)
+        await self.young.read(site.world)
         self._count(site.state)
         return generate_latest(self.registry)
 
@@ -72,6 +90,8 @@ class Metrics:
     def _count(self, state: ServerState) -> None:
         for what, number in (state.counts - self._counted).items():
             self.done.labels(what).inc(number)
+            if what.startswith("swept."):
+                self.swept.labels(what.removeprefix("swept.")).inc(number)
         self._counted = Tally(state.counts)
 
 

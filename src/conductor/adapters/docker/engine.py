@@ -24,6 +24,7 @@ from conductor.adapters.docker.inventory import Inventory
 from conductor.adapters.docker.logs.following import lines_of
 from conductor.adapters.docker.rendering import rendered
 from conductor.adapters.docker.terminal import attach
+from conductor.adapters.docker.usage import Statistics
 from conductor.domain.account import Entry
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
@@ -33,6 +34,7 @@ from conductor.errors import NotFoundError, RefusedError
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.secrets import Secrets
 from conductor.ports.terminal import Terminal
+from conductor.ports.usage import Used
 
 
 class DockerEngine:
@@ -48,6 +50,7 @@ class DockerEngine:
         self._access = Access(connection, instance=instance, state_folder=state_folder)
         self._inventory = Inventory(connection=connection, instance=instance, marks=self._access.marks)
         self._secrets = secrets
+        self._statistics = Statistics(self._access)
 
     def unsupported(self, stack: Stack, jobs: Sequence[Job] = ()) -> tuple[Entry, ...]:
         """List what this engine cannot do of what is asked."""
@@ -99,6 +102,10 @@ class DockerEngine:
         """Return the states now."""
         await self._access.client()
         return await self._access.sight.states(place.namespace)
+
+    async def usage(self, place: Place) -> Mapping[str, Used]:
+        """Measure what each workload uses."""
+        return await self._statistics.usage(place)
 
     async def logs(
         self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False

@@ -31,6 +31,7 @@ from conductor.errors import NotFoundError, RefusedError, UnreachableError
 from conductor.ports.clock import Clock
 from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.terminal import Terminal
+from conductor.ports.usage import Used
 
 TICK = timedelta(milliseconds=50)
 """How often a watcher looks."""
@@ -149,6 +150,11 @@ class FakeEngine:
         self._presence.answer()
         now = self._clock.now()
         return {name: workload.state(now) for name, workload in self._population.workloads(place).items()}
+
+    async def usage(self, place: Place) -> Mapping[str, Used]:
+        """Play that each workload that runs keeps a tenth of a core busy, and 32 MiB."""
+        running = [name for name, one in (await self.states(place)).items() if one.phase is Phase.RUNNING]
+        return dict.fromkeys(running, Used(cpu_cores=0.1, memory_bytes=32 * 2**20))
 
     async def logs(
         self, place: Place, workload: str, *, since: datetime | None = None, follow: bool = False

@@ -40,6 +40,7 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.errors import UsageError
+from conductor.ports.news import News
 from conductor.ports.store import Position, RepositoryRow, RunRow
 
 
@@ -48,6 +49,8 @@ class SqlStore:
 
     def __init__(self, engine: Engine) -> None:
         self.database = Database(engine)
+        self.news = News()
+        """Told of each event that is new."""
 
     @classmethod
     async def open(cls, url_or_path: str | Path) -> Self:
@@ -158,6 +161,7 @@ class SqlStore:
         for _ in range(TURNS):
             stored = await self.database.write("recording an event", partial(append, event=event))
             if stored is not None:
+                self._tell_if_new(event, stored)
                 return stored
         raise too_many_writers(event)
 
@@ -179,9 +183,15 @@ class SqlStore:
             return append(connection, event)
 
         for _ in range(TURNS):
-            if await self.database.write("recording a step", show) is not None:
+            if (stored := await self.database.write("recording a step", show)) is not None:
+                self._tell_if_new(event, stored)
                 return
         raise too_many_writers(event)
+
+    def _tell_if_new(self, event: Event, stored: Event) -> None:
+        """Tell of it where it is not another process's, or an earlier try's: theirs is of another time."""
+        if stored.at == event.at:
+            self.news.recorded(stored)
 
     async def steps(self, run_id: str, attempt: int) -> Sequence[StepRecord]:
         """Return the steps of an attempt in the order of their start."""
