@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mcp import Client
 from mcp_types import CallToolResult
 
 from conductor.domain.access import Role
@@ -19,6 +18,7 @@ from conductor.mcp.server import always, create
 from conductor.mcp.starting import ServedRuns
 from conductor.mcp.visit import Caller, Site
 from conductor.operations.following import Following
+from mcp import Client
 from tests.scenarios.service_stage import SHOP, Server
 
 PLAN = "version: 1\ntests: {command: [yarn, test], timeout: 10m, rerun: 'yarn test {files}'}\ncleanup: keep\n"

@@ -15,6 +15,7 @@ from conductor.cli.commands import (
     github,
     hook,
     login,
+    mcp,
     migrate,
     queue,
     repository,
@@ -83,6 +84,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("deliver")(deliver.deliver)
 app.add_typer(hook.app, name="hook")
+app.command("mcp")(mcp.mcp)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("migrate")(migrate.migrate)

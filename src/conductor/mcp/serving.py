@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from conductor.domain.access import Token
@@ -50,8 +51,8 @@ async def answering(
 @asynccontextmanager
 async def served(
     service: Service, state: ServerState, *, public_url: str = "", hosts: Sequence[str] = ()
-) -> AsyncIterator[ASGIApp]:
-    """Give the one of a server: callers are known by their tokens, and reach it by its public address or one of `hosts`."""
+) -> AsyncIterator[Route]:
+    """Give the route of a server: callers are known by their tokens, and reach it by its public address or one of `hosts`."""
     site = Site(
         world=service.world,
         starting=ServedRuns(service, lambda: state.ring(DISPATCH, ANNOUNCE)),
@@ -63,7 +64,7 @@ async def served(
     reached_by = [public.netloc, f"{public.hostname}:*"] if public.hostname else []
     origins = [f"{public.scheme}://{public.netloc}"] if public.hostname else []
     async with answering(site, by_token, hosts=[*reached_by, *hosts], origins=origins) as app:
-        yield app
+        yield Route(PATH, endpoint=app, include_in_schema=False)
 
 
 def by_token(context: Context[Any, Any]) -> Caller:

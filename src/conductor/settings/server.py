@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
 
-from conductor.settings.kinds import Listen, Repositories, WebAddress
+from conductor.settings.kinds import Listen, Repositories, WebAddress, split
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:(\d{1,5}|\*))?")
+
+
+def _hosts(value: Any) -> Any:
+    words = split(value) if isinstance(value, str) else value
+    if strange := [word for word in words if not _HOST.fullmatch(word)]:
+        raise ValueError(f"{strange[0]!r} is no HOST, HOST:PORT or HOST:*; put commas between several")
+    return words
+
+
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)]
+"""Values of the header `Host`."""
 
 
 class ServerSettings(BaseSettings):
@@ -21,6 +36,11 @@ class ServerSettings(BaseSettings):
     public_url: WebAddress = Field(
         default="",
         description="Where people and forges reach the server, such as `https://conductor.example.org`: links in reports begin with it.",
+    )
+    mcp_hosts: Hosts = Field(
+        default=(),
+        description="Names beside that of the public URL by which agents reach `/mcp`, with commas between them, each with its port or "
+        "`:*`: `conductor.conductor.svc:8000`. A request for another host is refused there.",
     )
     allow: Repositories = Field(
         default=(),

@@ -41,6 +41,7 @@ def serve(
 async def _serve(settings: Settings) -> None:
     with Notice("starting ...", as_json=False) as notice:
         from conductor import bootstrap
+        from conductor.mcp.serving import served
         from conductor.operations.serving import serve_loops
         from conductor.web.app import create
         from conductor.web.server import address_of, answer, bound
@@ -51,7 +52,11 @@ async def _serve(settings: Settings) -> None:
                 await _greet(service, settings, address_of(opened))
                 app = create(service, state=state, settings=settings)
                 grace = timedelta(seconds=settings.drain_seconds)
-                await _unless_lost(answer(app, opened, grace=grace, on_stop=state.stop))
+                async with served(
+                    service, state, public_url=settings.public_url, hosts=settings.mcp_hosts
+                ) as agents:
+                    app.router.routes.append(agents)
+                    await _unless_lost(answer(app, opened, grace=grace, on_stop=state.stop))
 
 
 async def _unless_lost(answering: Coroutine[None, None, None]) -> None:

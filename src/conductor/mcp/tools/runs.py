@@ -24,7 +24,7 @@ from conductor.mcp.visit import Visit
 from conductor.operations.runs import ends_for_good
 from conductor.ports.store import RunRow
 
-LONGEST_WAIT_SECONDS = 600
+LONGEST_WAIT_SECONDS = 300
 _TOLD = 10
 """So many of the latest happenings an answer repeats."""
 
