@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conductor.adapters.kubernetes.manifests.site import Addresses, Site
+    from conductor.adapters.kubernetes.manifests.site import Addresses, Site, Writer
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
     from conductor.ports.registry import Registry
@@ -137,6 +137,15 @@ def _addresses(settings: Settings) -> Addresses | None:
     )
 
 
+def _writer(settings: Settings) -> Writer | None:
+    from conductor.adapters.kubernetes.manifests.site import Writer
+
+    if settings.secrets != "github":
+        return None
+    namespace, _, account = settings.secrets_account.partition("/")
+    return Writer(namespace=namespace, account=account, role=settings.secrets_role)
+
+
 def site_of(settings: Settings) -> Site:
     """Say what the cluster is like."""
     from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
@@ -152,6 +161,7 @@ def site_of(settings: Settings) -> Site:
         tools_image=settings.tools_image,
         storage_class=settings.storage_class,
         volume_size=settings.volume_size,
+        writer=_writer(settings),
         addresses=_addresses(settings),
         default_limits={**usual.default_limits, **settings.limits},
         default_requests={**usual.default_requests, **settings.requests},

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from conductor.bootstrap.attesting import attester
 from conductor.bootstrap.engines import engine_of, meter_of, registry
 from conductor.bootstrap.forges import github_of, token_for
+from conductor.bootstrap.secrets import synced
 from conductor.errors import ConductorError, StateError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from conductor.adapters.stores.statements import Database
     from conductor.ports.engine import Engine
     from conductor.ports.issues import Tracking
+    from conductor.ports.secrets import Secrets
     from conductor.ports.world import World
     from conductor.settings import Settings
 
@@ -65,9 +67,11 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             token=Token(settings.git_host, token.get_secret_value()) if token else None,
             token_for=token_for(github),
         )
-        secrets = EmbeddedSecrets(carries=forge.carries)
+        secrets: Secrets = EmbeddedSecrets(carries=forge.carries)
         images = await opened.enter_async_context(registry(settings))
         engine, builder = engine_of(settings, secrets, images)
+        if settings.secrets == "github":
+            secrets = synced(settings, engine, github)
         attesting = attester(settings, opened)
         await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
@@ -97,6 +101,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             attester=attesting,
             meter=meter_of(engine),
             news=store.news,
+            workflows=github.workflows if github else None,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)

@@ -20,6 +20,7 @@ from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 from conductor.ports.store import Store
 from conductor.ports.usage import Meter
+from conductor.ports.workflows import Workflows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,8 @@ class World:
     retention: Retention = field(default_factory=Retention)
     attester: Attester | None = None
     """None where images get neither SBOM nor signature."""
+    workflows: Workflows | None = None
+    """None where no forge is connected that has workflows."""
     scan_gate: Severity | None = None
     """What a scan finds that is at least so bad lets no run pass."""
     meter: Meter | None = None

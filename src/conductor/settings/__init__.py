@@ -9,6 +9,7 @@ Law: every bad value is named at once; a value that is secret is never shown.
 from conductor.settings.kinds import EngineKind, LogFormat, LogLevel, RegistryType
 from conductor.settings.own import default_state
 from conductor.settings.reference import reference
+from conductor.settings.secrets import SecretsSource
 from conductor.settings.whole import PREFIX, Settings, instance_name, read_settings
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "RegistryType",
+    "SecretsSource",
     "Settings",
     "default_state",
     "instance_name",

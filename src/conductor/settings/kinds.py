@@ -79,7 +79,8 @@ def _postgres(value: SecretStr) -> SecretStr:
     return value
 
 
-def _several(value: Any, *, like: re.Pattern[str], wrong: str) -> Any:
+def several(value: Any, *, like: re.Pattern[str], wrong: str) -> Any:
+    """Read words with commas between them; ValueError for the first that is not `like` it."""
     words = split(value) if isinstance(value, str) else value
     if strange := [word for word in words if not like.fullmatch(word)]:
         raise ValueError(f"{strange[0]!r} {wrong}")
@@ -164,25 +165,25 @@ _strings = "put commas between several"
 ObjectNames = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(partial(_several, like=_OBJECT, wrong=f"is no name of a Kubernetes object; {_strings}")),
+    BeforeValidator(partial(several, like=_OBJECT, wrong=f"is no name of a Kubernetes object; {_strings}")),
 ]
 """Names of Kubernetes objects."""
 Places = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(partial(_several, like=_PLACE, wrong=f"is no HOST[:PORT][/PATH]; {_strings}")),
+    BeforeValidator(partial(several, like=_PLACE, wrong=f"is no HOST[:PORT][/PATH]; {_strings}")),
 ]
 """Registries, or paths in them."""
 Reaches = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(partial(_several, like=_REACH, wrong="is no network, network:port or namespace")),
+    BeforeValidator(partial(several, like=_REACH, wrong="is no network, network:port or namespace")),
 ]
 """What may be reached."""
 Repositories = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(partial(_several, like=_REPOSITORY, wrong=f"is no OWNER/NAME; `*` is any; {_strings}")),
+    BeforeValidator(partial(several, like=_REPOSITORY, wrong=f"is no OWNER/NAME; `*` is any; {_strings}")),
 ]
 """Patterns of repositories' names."""
 Amounts = Annotated[

@@ -20,6 +20,7 @@ from conductor.settings.issues import IssueSettings
 from conductor.settings.keeping import KeepingSettings
 from conductor.settings.own import OwnSettings, default_state
 from conductor.settings.registry import RegistrySettings
+from conductor.settings.secrets import SecretSettings
 from conductor.settings.server import ServerSettings
 
 PREFIX = "CONDUCTOR_"
@@ -27,6 +28,7 @@ PREFIX = "CONDUCTOR_"
 
 class Settings(
     ForgeSettings,
+    SecretSettings,
     IssueSettings,
     KeepingSettings,
     ServerSettings,

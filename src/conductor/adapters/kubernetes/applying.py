@@ -25,10 +25,12 @@ from conductor.adapters.kubernetes.manifests.fillings import Filling, fillings
 from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
 from conductor.adapters.kubernetes.manifests.layout import lay_out
 from conductor.adapters.kubernetes.manifests.render import render
+from conductor.adapters.kubernetes.manifests.secrets import taken_from
 from conductor.adapters.kubernetes.manifests.site import PULL_SECRET, Site
 from conductor.adapters.kubernetes.seeing.health import START_PERIOD
 from conductor.adapters.kubernetes.seeing.sight import KEEPERS, Sight
 from conductor.adapters.kubernetes.seeing.states import NAME
+from conductor.adapters.kubernetes.syncing import find_synced
 from conductor.domain.lease import Lease
 from conductor.domain.names import LABEL_WORKLOAD
 from conductor.domain.stack import Job, Service, Stack
@@ -112,6 +114,9 @@ class Applying:
         layout = lay_out(stack, jobs, files=files, site=self.site)
         to_fill = fillings(layout, service)
         common = [thing for thing in told if thing["kind"] not in _KEEPERS]
+        if self.site.writer and service.required_secrets:
+            synced = await find_synced(client, place.namespace, service)
+            told = [taken_from(synced, thing, service) for thing in told]
         await self._give_secrets(client, place, service, common)
         await self._say(client, place, common)
         for keeper in told:
@@ -140,7 +145,7 @@ class Applying:
     ) -> None:
         """Make the Secret of a consumer, where this process has the values: on one machine, not where a runner syncs them."""
         keys = service.required_secrets
-        if not keys or self.secrets is None:
+        if not keys or self.secrets is None or self.site.writer:
             return
         data = {key: _encoded(self.secrets.value(place.run, key)) for key in keys}
         labels = like[0]["metadata"]["labels"] if like else self.sight.labels

@@ -68,6 +68,15 @@ INSIDE = (
     Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("create", "patch")),
 )
 """What is written in the namespaces of runs. An account may have it there alone (`Site.role`)."""
+DISMISSING = (
+    Right(
+        group="rbac.authorization.k8s.io",
+        resource="rolebindings",
+        verbs=("delete",),
+        name="conductor-secrets",
+    ),
+)
+"""What is needed in the namespaces of runs besides, where a runner brings secrets: to take its binding away again."""
 FORBIDDEN = (
     Right(group="", resource="secrets", verbs=("get", "list", "watch", "patch", "update", "delete")),
 )
@@ -106,9 +115,10 @@ def _version(client: Client, found: Mapping[str, object]) -> Diagnosis:
 
 async def _rights(client: Client, site: Site) -> Diagnosis:
     """Ask for what is needed for the whole cluster; what is needed in namespaces is looked for there, where it is given there."""
+    writing = bringing_rights(site.writer.role) if site.writer else ()
     if not site.role:
-        return await rights(client, (*EVERYWHERE, *INSIDE))
-    return await rights(client, (*EVERYWHERE, *binding_rights(site.role)))
+        return await rights(client, (*EVERYWHERE, *INSIDE, *writing, *(DISMISSING if writing else ())))
+    return await rights(client, (*EVERYWHERE, *binding_rights(site.role), *writing))
 
 
 def binding_rights(role: str) -> tuple[Right, ...]:
@@ -118,6 +128,11 @@ def binding_rights(role: str) -> tuple[Right, ...]:
         Right(group=group, resource="rolebindings", verbs=("create",)),
         Right(group=group, resource="clusterroles", verbs=("bind",), name=role),
     )
+
+
+def bringing_rights(role: str) -> tuple[Right, ...]:
+    """Name what an account needs besides to let a runner bring secrets into a namespace: to give that role, and no other."""
+    return (Right(group="rbac.authorization.k8s.io", resource="clusterroles", verbs=("bind",), name=role),)
 
 
 async def rights(client: Client, needed: Sequence[Right], *, namespace: str = "") -> Diagnosis:

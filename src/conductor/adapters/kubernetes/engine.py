@@ -5,7 +5,7 @@ A namespace is a namespace; its lease is an annotation on it. What keeps a servi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -25,6 +25,8 @@ from conductor.adapters.kubernetes.streams import archives, execution
 from conductor.adapters.kubernetes.streams.logs import read_log
 from conductor.adapters.kubernetes.streams.port_forward import Forwards
 from conductor.adapters.kubernetes.streams.terminal import attach
+from conductor.adapters.kubernetes.syncing import ClusterWriting
+from conductor.adapters.kubernetes.usage import usage
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
@@ -33,6 +35,7 @@ from conductor.ports.engine import Address, Diagnosis, ExecResult, Place
 from conductor.ports.registry import Registry
 from conductor.ports.secrets import Secrets
 from conductor.ports.terminal import Terminal
+from conductor.ports.usage import Used
 
 
 class KubernetesEngine(KubernetesRenderer):
@@ -51,6 +54,9 @@ class KubernetesEngine(KubernetesRenderer):
         self._connection = connection
         self._sight = Sight(connection, instance=site.instance)
         self._applying = Applying(sight=self._sight, site=site, secrets=secrets, registry=registry)
+        self.writing = (
+            ClusterWriting(connection, instance=site.instance, writer=site.writer) if site.writer else None
+        )
         self._collection = Collection(connection)
         self._forwards = Forwards()
         self._listing = Together(self._list_namespaces)
@@ -108,6 +114,10 @@ class KubernetesEngine(KubernetesRenderer):
         async with aclosing(lines):
             async for line in lines:
                 yield line
+
+    async def usage(self, place: Place) -> Mapping[str, Used]:
+        """Measure what each workload uses, where the cluster can tell."""
+        return await usage(await self._client(), place.namespace)
 
     async def exec(
         self,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.api.kinds import Manifest
-from conductor.adapters.kubernetes.diagnosis import INSIDE, rights
+from conductor.adapters.kubernetes.diagnosis import DISMISSING, INSIDE, rights
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.domain.lease import Lease
 from conductor.domain.names import ALPHABET
@@ -44,7 +44,8 @@ async def try_out(engine: Engine, client: Client, site: Site) -> AsyncIterator[D
     try:
         await engine.create_namespace(place, lease)
         if site.role:
-            yield await rights(client, INSIDE, namespace=place.namespace)
+            needed = (*INSIDE, *(DISMISSING if site.writer else ()))
+            yield await rights(client, needed, namespace=place.namespace)
         yield await _pod_security(client, place, site)
         for line in await _network(engine, place, site):
             yield line

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from conductor.adapters.kubernetes.manifests.kube_names import secret_name
+from conductor.adapters.kubernetes.manifests.kube_names import kube_name, secret_name
 from conductor.adapters.kubernetes.manifests.site import Manifest
 from conductor.domain.stack import SecretText, Service
 
@@ -61,3 +62,33 @@ def _expanded(text: SecretText) -> str:
 
 def _from_secret(name: str, key: str, service: Service) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name(service.name), "key": key}}}
+
+
+def synced_name(consumer: str, sync: str) -> str:
+    """Name the Secret of a consumer that one sync makes: no other sync has that name, so an earlier one is in nobody's way.
+
+    >>> synced_name("my_db", "m3k9")
+    'my-db-e0a37f2f-m3k9'
+    """
+    return f"{kube_name(consumer)}-{sync}"
+
+
+def taken_from(name: str, manifest: Manifest, service: Service) -> Manifest:
+    """Return what a service consists of with its secrets taken from that Secret."""
+    usual = secret_name(service.name)
+
+    def changed(part: Any) -> Any:
+        if isinstance(part, list):
+            return [changed(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        own = {"secretKeyRef": "name", "secret": "secretName"}
+        return {
+            key: {**value, own[key]: name}
+            if key in own and isinstance(value, dict) and value.get(own[key]) == usual
+            else changed(value)
+            for key, value in part.items()
+        }
+
+    made: Manifest = changed(manifest)
+    return made

@@ -39,6 +39,15 @@ class Addresses:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Writer:
+    """Who brings secrets where Conductor has none itself: the service account of a runner, and the role that it gets meanwhile."""
+
+    namespace: str
+    account: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
     """`instance` keeps two Conductors on one cluster apart."""
 
@@ -81,5 +90,7 @@ class Site:
     )
     addresses: Addresses | None = None
     """None where services have none."""
+    writer: Writer | None = None
+    """None where Conductor makes the Secrets of workloads itself, of values that it has."""
     volume_size: str = "1Gi"
     """What a named volume asks for: Compose files do not say."""
