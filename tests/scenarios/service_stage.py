@@ -12,7 +12,9 @@ from typing import Any
 
 from conductor.adapters.fake.forge import FakeRepository
 from conductor.adapters.fake.hosting import FakeHosting, FakeRemote
+from conductor.adapters.fake.issues import FakeIssues
 from conductor.adapters.stores.access import SqlAccess
+from conductor.adapters.stores.claims import SqlClaims
 from conductor.adapters.stores.inbox import SqlDuties, SqlInbox, SqlOutbox
 from conductor.adapters.stores.queue import SqlQueue
 from conductor.adapters.stores.sql import SqlStore
@@ -24,6 +26,7 @@ from conductor.operations.announce import announce
 from conductor.operations.dispatch import Dispatcher
 from conductor.operations.intake import receive, take_in
 from conductor.operations.reconcile import Reconciler
+from conductor.ports.issues import Tracking
 from conductor.ports.service import Policy, Service
 from conductor.ports.store import RunRow
 from tests.scenarios.stage import COMPOSE, PLAN, Stage
@@ -54,6 +57,7 @@ class Server:
         self.stage = Stage(folder, **stage)
         self.clock = self.stage.clock
         self.forge = FakeHosting(self.clock)
+        self.issues = FakeIssues()
         self.shop: FakeRemote = self.forge.remote(SHOP)
         files = {
             ".conductor.yaml": plan,
@@ -82,6 +86,12 @@ class Server:
             access=SqlAccess(database),
             hostings={self.forge.name: self.forge},
             policy=self.policy,
+            tracking=Tracking(
+                claims=SqlClaims(database),
+                issues={self.issues.name: self.issues},
+                clock=self.clock,
+                allowed=self.policy.repositories,
+            ),
         )
         try:
             async with self.stage.launched():

@@ -34,6 +34,7 @@ def filled(path: str, run: str) -> str:
         "name:path": "report.json",
         "token": "admin",
         "delivery": "delivery-000001",
+        "number": "1",
     }
     if path.startswith(f"{API}/repositories"):
         given["name:path"] = SHOP

@@ -77,6 +77,36 @@ class AskAgain(Body):
     failed_only: bool = False
 
 
+class AskForIssue(Body):
+    """An issue that somebody wants to work on, or works on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"repository": "acme/shop", "issue": 12}]})
+
+    repository: Name = Field(examples=["acme/shop"])
+    issue: Annotated[int, Field(ge=1, le=999_999_999)] = Field(examples=[12])
+    keep_for_seconds: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] | None = Field(
+        default=None, description="How long the claim lasts; without it as the server's settings say."
+    )
+
+
+class OpenIssue(Body):
+    """A new issue of a bare repository."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"repository": "acme/shop", "title": "Prices are rounded the wrong way"}]
+        }
+    )
+
+    repository: Name = Field(examples=["acme/shop"])
+    title: Name
+    body: Annotated[str, StringConstraints(max_length=100_000)] = Field(default="", description="Markdown.")
+    labels: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[^,\x00-\x1f\x7f]{1,50}$")], ...],
+        Field(max_length=10),
+    ] = ()
+
+
 class Accepted(BaseModel):
     """What a request came to."""
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query
 
 from conductor.domain.lease import NamespaceInfo
 from conductor.errors import NotFoundError, UsageError
+from conductor.ports.issues import Tracking
 from conductor.ports.store import RunRow
 from conductor.web.site import Caller, Reader
 
@@ -58,6 +59,23 @@ async def find_stack(caller: Caller, name: str) -> NamespaceInfo:
     if not named:
         raise NotFoundError(f"there is no stack {name!r}", remedy="`conductor stacks list` shows them.")
     return named[-1]
+
+
+def tracking_of(caller: Caller) -> Tracking:
+    """Return what keeps track of issues. NotFoundError where the server knows no forge that has any."""
+    tracking = caller.site.service.tracking
+    if tracking is None:
+        raise NotFoundError("this server keeps track of no issues", remedy="Connect a forge that has some.")
+    return tracking
+
+
+def repository_of(caller: Caller, name: str) -> str:
+    """Return a repository's name. NotFoundError where the caller does not see it."""
+    if not caller.token.reaches(name):
+        raise NotFoundError(
+            f"there is no repository {name!r}", remedy="`GET /api/v1/repositories` lists them."
+        )
+    return name
 
 
 def sees(caller: Caller, info: NamespaceInfo) -> bool:
