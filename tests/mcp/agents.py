@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from mcp_types import CallToolResult
 
+from conductor.adapters.stores.history import SqlHistory
+from conductor.adapters.stores.sql import SqlStore
 from conductor.domain.access import Role
 from conductor.domain.run import Run
 from conductor.mcp.fitting import LIMIT_BYTES
@@ -64,11 +66,14 @@ class Office:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        store = server.service.world.store
+        assert isinstance(store, SqlStore)
+        self.world = replace(server.service.world, history=SqlHistory(store.database))
         self.site = Site(
-            world=server.service.world,
+            world=self.world,
             starting=ServedRuns(server.service),
             following=Following(
-                server.service.world, every=timedelta(milliseconds=1), patience=timedelta(milliseconds=20)
+                self.world, every=timedelta(milliseconds=1), patience=timedelta(milliseconds=20)
             ),
             tracking=server.service.tracking,
             access=server.service.access,
