@@ -105,7 +105,8 @@ async def test_a_forge_that_is_away_takes_no_claim_from_anybody(tmp_path: Path):
     """The database decides; the forge shows it once it can be reached."""
     async with api(tmp_path) as asked:
         asked.server.issues.add(SHOP, 12, "The cart is empty")
-        asked.server.issues.befalls += [UnreachableError("away")]
+        asked.server.issues.befall("find_issue", UnreachableError("away"))
         assert (await asked.post("/claims", CART, who="shop")).status_code == 503
-        claimed = await asked.post("/claims", CART, who="shop")
-        assert claimed.status_code == 201
+        asked.server.issues.befall("show_claim", UnreachableError("away"))
+        assert (await asked.post("/claims", CART, who="shop")).status_code == 201
+        assert (await asked.post("/claims", CART, who="runner")).status_code == 409

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from conductor.domain.claim import Claim, Issue, branch_for
@@ -21,6 +21,8 @@ from conductor.ports.issues import Issues, OwnIssues, Tracking
 NOT_SHOWN = "not-shown"
 """The mark of a claim that the forge refuses to show: it is not tried again."""
 LONGEST_CLAIM = timedelta(days=7)
+SHOWN_WITHIN = timedelta(minutes=1)
+"""So long whoever made a claim has to show it; after that a server does."""
 MOST_ISSUES = 100
 
 T = TypeVar("T")
@@ -153,7 +155,7 @@ async def free(tracking: Tracking) -> Counter[str]:
         try:
             if one.is_over(now):
                 done["freed"] += await _let_go(tracking, one)
-            elif not one.marks and (await _shown(tracking, one)).marks:
+            elif _is_unshown(one, now) and (await _shown(tracking, one)).marks:
                 done["shown"] += 1
         except ConductorError as error:
             _log.warning("freeing %s#%s: %s", one.repository, one.issue, error.message)
@@ -231,6 +233,10 @@ def _own(issues: Issues, repository: str) -> OwnIssues:
         f"issues of {repository} are opened and closed on {issues.name}",
         remedy="Do it there, and claim it here.",
     )
+
+
+def _is_unshown(claim: Claim, now: datetime) -> bool:
+    return not claim.marks and claim.claimed_at <= now - SHOWN_WITHIN
 
 
 async def _is_closed(tracking: Tracking, claim: Claim) -> bool:

@@ -19,20 +19,23 @@ from conductor.errors import ConductorError
 from conductor.operations.announce import announce
 from conductor.operations.dispatch import Dispatcher
 from conductor.operations.intake import take_in
+from conductor.operations.issues import free, free_closed
 from conductor.operations.reconcile import Reconciler
 from conductor.operations.replicas import adopt_orphans
 from conductor.operations.retention import prune_evidence
 from conductor.operations.sweep import sweep, until_next_end
+from conductor.ports.issues import Tracking
 from conductor.ports.service import Service
 
 _log = logging.getLogger(__name__)
 
-INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, PRUNE, ADOPT = (
+INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, CLAIMS, PRUNE, ADOPT = (
     "intake",
     "dispatch",
     "announce",
     "reconcile",
     "sweep",
+    "claims",
     "prune",
     "adopt",
 )
@@ -40,6 +43,10 @@ INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, PRUNE, ADOPT = (
 
 DELIVERIES_STAY = timedelta(days=30)
 """For so long a settled delivery is shown. What it caused is remembered beyond that: it starts nothing twice, however late it comes."""
+
+
+CLOSED_EVERY = timedelta(minutes=5)
+"""How often it is asked whether claimed issues are still open."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +57,7 @@ class Pace:
     dispatch: timedelta = timedelta(seconds=1)
     announce: timedelta = timedelta(seconds=2)
     adopt: timedelta = timedelta(seconds=1)
+    claims: timedelta = timedelta(seconds=15)
     prune: timedelta = timedelta(minutes=30)
     duty_lasts: timedelta = timedelta(seconds=15)
     """After so long without a word of its holder a duty is another's."""
@@ -131,6 +139,11 @@ def _loops(service: Service, state: ServerState, pace: Pace, dispatcher: Dispatc
         Loop(name=ANNOUNCE, turn=lambda: _announce(service, state, pace), is_duty=True),
         Loop(name=RECONCILE, turn=_reconciling(service, state, reconciler), is_duty=True),
         Loop(name=SWEEP, turn=lambda: _sweep(service, state), is_duty=True),
+        *(
+            [Loop(name=CLAIMS, turn=_freeing(service.tracking, state, pace), is_duty=True)]
+            if service.tracking
+            else ()
+        ),
         Loop(name=PRUNE, turn=lambda: _prune(service, state, pace)),
         Loop(name=ADOPT, turn=lambda: _adopt(service, state, pace)),
     ]
@@ -182,6 +195,21 @@ async def _sweep(service: Service, state: ServerState) -> timedelta:
     state.count("swept", done + Counter(leaks=len(swept.failed.keys() - state.leaks.keys())))
     state.leaks = dict(swept.failed)
     return await until_next_end(service.world)
+
+
+def _freeing(tracking: Tracking, state: ServerState, pace: Pace) -> Callable[[], Awaitable[timedelta]]:
+    """Free claims that are over at each turn; ask the forges for closed issues now and then."""
+    last: list[datetime] = []
+
+    async def turn() -> timedelta:
+        now = tracking.clock.now()
+        state.count("claims", await free(tracking))
+        if not last or now - last[0] >= CLOSED_EVERY:
+            last[:] = [now]
+            state.count("claims", await free_closed(tracking))
+        return pace.claims
+
+    return turn
 
 
 async def _prune(service: Service, state: ServerState, pace: Pace) -> timedelta:
