@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -28,6 +29,9 @@ QUIET = {
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.com",
 }
+
+
+AServer = TypeVar("AServer", bound="Server")
 
 
 @dataclass
@@ -116,7 +120,7 @@ def _git(folder: Path, *arguments: str) -> None:
     )
 
 
-def served(folder: Path, fail: str = "") -> Iterator[Server]:
+def served(folder: Path, fail: str = "", *, kind: type[AServer] = Server) -> Iterator[AServer]:
     (folder / "repositories" / "acme").mkdir(parents=True)
     shutil.copytree(SHOP, folder / "shop")
     bare = folder / "repositories" / "acme" / "shop.git"
@@ -126,7 +130,7 @@ def served(folder: Path, fail: str = "") -> Iterator[Server]:
     _git(folder / "shop", "commit", "--quiet", "-m", "Shop")
     _git(folder / "shop", "tag", "v1")
     _git(folder / "shop", "push", "--quiet", str(bare), "main", "v1")
-    server = Server(folder, fail)
+    server = kind(folder, fail)
     try:
         server.start()
         made = server.here("tokens", "create", "ada", "--role", "admin")

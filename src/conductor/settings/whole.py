@@ -18,6 +18,7 @@ from conductor.settings.cluster import ClusterSettings
 from conductor.settings.forge import ForgeSettings
 from conductor.settings.issues import IssueSettings
 from conductor.settings.keeping import KeepingSettings
+from conductor.settings.observing import ObservingSettings
 from conductor.settings.own import OwnSettings, default_state
 from conductor.settings.registry import RegistrySettings
 from conductor.settings.secrets import SecretSettings
@@ -31,6 +32,7 @@ class Settings(
     SecretSettings,
     IssueSettings,
     KeepingSettings,
+    ObservingSettings,
     ServerSettings,
     BuildSettings,
     RegistrySettings,

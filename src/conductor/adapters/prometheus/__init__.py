@@ -1,0 +1,1 @@
+"""Prometheus' Pushgateway, for figures of a process that ends before anybody scrapes it."""

@@ -1,0 +1,57 @@
+"""What watches Conductor and its runs: Prometheus' Pushgateway, Grafana, Loki, traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from conductor.settings.kinds import WebAddress
+
+
+class ObservingSettings(BaseSettings):
+    """Where figures, dashboards, logs and traces go. None of them is needed, and none decides a verdict."""
+
+    pushgateway: WebAddress = Field(
+        default="",
+        description="Address of a Prometheus Pushgateway, to which `conductor run` without a server pushes the figures of its run.",
+    )
+    grafana_url: WebAddress = Field(
+        default="",
+        description="Address of Grafana, in which each run and environment gets a dashboard as long as it stands. It needs "
+        "`CONDUCTOR_GRAFANA_TOKEN` too.",
+    )
+    grafana_public_url: WebAddress = Field(
+        default="", description="Where people reach Grafana, if that is not `CONDUCTOR_GRAFANA_URL`."
+    )
+    grafana_token: SecretStr | None = Field(
+        default=None,
+        description="Token of a service account of Grafana that may make folders and edit dashboards (the role Editor).",
+    )
+    grafana_token_file: Path | None = Field(
+        default=None, description="File that holds that token, in place of the variable."
+    )
+    grafana_folder: str = Field(default="Conductor", description="Folder of Grafana for all dashboards.")
+    grafana_prometheus: str = Field(
+        default="prometheus", description="Uid of Grafana's data source of Prometheus."
+    )
+    grafana_loki: str = Field(
+        default="loki", description="Uid of Grafana's data source of Loki. Empty: dashboards show no logs."
+    )
+    loki_url: WebAddress = Field(
+        default="",
+        description="Address of Loki, to which logs of runs are pushed directly: for the docker engine. On Kubernetes Alloy collects them.",
+    )
+    loki_token: SecretStr | None = Field(
+        default=None, description="Bearer token for Loki, where it asks for one."
+    )
+    loki_tenant: str = Field(
+        default="", description="Tenant of Loki (`X-Scope-OrgID`), where it has several."
+    )
+    traces: WebAddress = Field(
+        default="",
+        validation_alias=AliasChoices("conductor_traces", "otel_exporter_otlp_endpoint"),
+        description="Address that takes traces by OTLP over HTTP, such as `http://collector:4318`. `OTEL_EXPORTER_OTLP_ENDPOINT` is read "
+        "too. It needs the extra `traces`: `pip install conductor[traces]`.",
+    )
