@@ -174,6 +174,12 @@ class FakeGitHub:
         """Let its clock run on."""
         self.now += timedelta(seconds=seconds)
 
+    async def rest(self, seconds: float) -> None:
+        """Let its clock run on, and what runs meanwhile come to its end."""
+        if self._running:
+            await asyncio.wait(self._running)
+        await self.sleep(seconds)
+
     def fails(
         self,
         method: str,
