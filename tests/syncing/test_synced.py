@@ -15,6 +15,7 @@ from conductor.errors import NotFoundError, RefusedError, RunError, UnreachableE
 from conductor.ports.workflows import SYNC_FILE
 from tests.github.fake import Repository
 from tests.kubernetes.fake_api.kinds import CONFIG_MAPS, JOBS, ROLE_BINDINGS, SECRETS
+from tests.kubernetes.fake_api.objects import Asked
 from tests.syncing.conftest import START, VALUES, Stage, a_run
 
 WANTED = {"backend": ("STRIPE_KEY", "OPENAI_API_KEY"), "my_db": ("OPENAI_API_KEY",)}
@@ -277,14 +278,8 @@ async def test_a_workload_whose_secrets_nobody_brought_is_not_started(stage: Sta
 async def test_a_slip_that_somebody_else_wrote_says_nothing(stage: Stage):
     assert stage.server
     forged = {"sync": "zzzz", "key": "x", "secrets": "web-zzzz:STRIPE_KEY"}
-    metadata = {
-        "name": "something",
-        "namespace": stage.run.namespace,
-        "labels": {"conductor.dev/secrets": "slip"},
-    }
-    stage.server.store.put(
-        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": forged}
-    )
+    made = {"metadata": {"name": "something", "labels": {"conductor.dev/secrets": "slip"}}, "data": forged}
+    stage.server.objects.create(CONFIG_MAPS, stage.run.namespace, made, Asked(manager="somebody"))
     assert await stage.writing.slips(stage.run.namespace) == []
 
 
