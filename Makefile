@@ -29,6 +29,7 @@ check: setup ## format, lint, types, import contracts, fast tests (about a minut
 test: setup ## everything that this machine can run
 	@sh scripts/engine.sh tests
 	@sh scripts/prism.sh $(VENV)
+	@sh scripts/mcp_tools.sh $(VENV)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
