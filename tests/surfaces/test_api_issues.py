@@ -51,7 +51,9 @@ async def test_only_its_own_is_released_by_an_agent_and_anybodys_by_an_administr
         await asked.post("/claims", CART, who="shop")
         assert (await asked.ask("DELETE", path, who="reader")).status_code == 403
         assert (await asked.ask("DELETE", path, who="runner")).status_code == 409
-        assert (await asked.ask("DELETE", path, who="admin")).status_code == 204
+        assert (await asked.ask("DELETE", path, who="admin")).status_code == 409
+        assert (await asked.ask("DELETE", f"{path}&force=true", who="runner")).status_code == 403
+        assert (await asked.ask("DELETE", f"{path}&force=true", who="admin")).status_code == 204
         assert (await asked.ask("DELETE", path, who="runner")).status_code == 204, "it is free"
         assert asked.server.issues.shown == {}
         assert (await asked.post("/claims", CART, who="runner")).status_code == 201

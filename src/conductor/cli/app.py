@@ -14,6 +14,7 @@ from conductor.cli.commands import (
     gate,
     github,
     hook,
+    issues,
     login,
     mcp,
     migrate,
@@ -78,6 +79,7 @@ app.add_typer(github.app, name="github")
 app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
 app.add_typer(tests.app, name="tests")
+app.add_typer(issues.app, name="issues")
 app.command("queue")(queue.queue)
 app.add_typer(tokens.app, name="tokens")
 app.command("serve")(serve.serve)

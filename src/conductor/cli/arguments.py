@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import typer
@@ -14,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUBLISH = re.compile(r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<port>\d+)(?:=(?P<host>\d+))?")
 _ADDRESSED = re.compile(r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(?::(?P<port>\d{1,5}))?")
 LAST_PORT = 65535
+_NO_ISSUE = 10**9
 LONGEST = timedelta(days=366)
 
 
@@ -61,6 +63,26 @@ def variable(text: str) -> tuple[str, str]:
     if not equals or not _NAME.fullmatch(name):
         raise typer.BadParameter(f"{name!r} is no variable: write NAME=VALUE.")
     return name, value
+
+
+@dataclass(frozen=True, slots=True)
+class IssueName:
+    """An issue as it is typed."""
+
+    repository: str
+    number: int
+
+
+def issue(text: str) -> IssueName:
+    """Read REPOSITORY#NUMBER.
+
+    >>> issue("acme/shop#12")
+    IssueName(repository='acme/shop', number=12)
+    """
+    repository, _, number = text.rpartition("#")
+    if not repository or not number.isdecimal() or not 0 < int(number[:10]) < _NO_ISSUE:
+        raise typer.BadParameter(f"{text!r} is no issue: write OWNER/NAME#NUMBER, such as acme/shop#12.")
+    return IssueName(repository, int(number))
 
 
 def published(text: str) -> str:

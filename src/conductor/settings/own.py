@@ -50,6 +50,12 @@ class OwnSettings(BaseSettings):
         description="Name of this Conductor on its engine: two with different names leave each other's stacks alone. "
         "Lower-case letters, digits and hyphens, 40 at most.",
     )
+    principal: str = Field(
+        default="",
+        max_length=100,
+        description="Who you are at the desk, for claims and environments: agents that share a machine have names of their own. Empty: the "
+        "user's name. On a server the token says it.",
+    )
     max_stacks: int = Field(
         default=20,
         ge=1,

@@ -44,4 +44,4 @@ async def _answer_here(app: App) -> None:
 
     from conductor.mcp.desk import answer_here
 
-    await answer_here(app.world, app.tracking, principal=getpass.getuser())
+    await answer_here(app.world, app.tracking, principal=app.settings.principal or getpass.getuser())

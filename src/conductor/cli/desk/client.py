@@ -61,13 +61,16 @@ class Client:
             await asyncio.sleep(_pause(tries))
             tries += 1
 
-    async def post(self, path: str, body: Mapping[str, object], *, key: str = "") -> Any:
+    async def post(
+        self, path: str, body: Mapping[str, object], *, key: str = "", **parameters: object
+    ) -> Any:
         """Have something done. With `key` the same request, sent again, is done once."""
-        return await self._ask("POST", path, body=body, headers={"Idempotency-Key": key} if key else {})
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._ask("POST", path, parameters=parameters, body=body, headers=headers)
 
-    async def delete(self, path: str) -> Any:
+    async def delete(self, path: str, **parameters: object) -> Any:
         """Have something removed."""
-        return await self._ask("DELETE", path)
+        return await self._ask("DELETE", path, parameters=parameters)
 
     async def lines(self, path: str, **parameters: object) -> AsyncIterator[str]:
         """Yield the lines of a long text as they come."""
@@ -209,11 +212,14 @@ def _pause(tries: int) -> float:
     return _PAUSES[min(tries, len(_PAUSES) - 1)]
 
 
-def _given(parameters: Mapping[str, object]) -> dict[str, str]:
-    made = {name: value for name, value in parameters.items() if value is not None}
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in made.items()
-    }
+def _given(parameters: Mapping[str, object]) -> dict[str, list[str]]:
+    """Write parameters; one with several values is there several times."""
+    made: dict[str, list[str]] = {}
+    for name, value in parameters.items():
+        several = value if isinstance(value, tuple) else () if value is None else (value,)
+        if several:
+            made[name] = [str(one).lower() if isinstance(one, bool) else str(one) for one in several]
+    return made
 
 
 def _problem_of(answer: httpx2.Response) -> Mapping[str, object]:

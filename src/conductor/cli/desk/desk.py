@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from conductor.cli.desk.issues import IssueDesk
 from conductor.domain.event import Event
 from conductor.domain.lease import Lease
 from conductor.domain.report import LogLine, Report
@@ -17,6 +18,11 @@ from conductor.ports.store import RunRow
 
 class Desk(Protocol):
     """Law: both give the same answers to the same records. NotFoundError where nothing is called so; None names the latest run."""
+
+    @property
+    def issues(self) -> IssueDesk:
+        """What is asked about issues and who works on them."""
+        ...
 
     def now(self) -> datetime:
         """Tell the time."""

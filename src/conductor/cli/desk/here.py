@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from conductor.bootstrap import App
+from conductor.cli.desk.issues import IssuesHere
 from conductor.cli.interrupted import interrupted
 from conductor.domain.event import Event
 from conductor.domain.lease import Lease
@@ -23,6 +24,7 @@ class DeskHere:
     def __init__(self, app: App) -> None:
         self._app = app
         self._world = app.world
+        self.issues = IssuesHere(app)
 
     def now(self) -> datetime:
         """Tell the time."""

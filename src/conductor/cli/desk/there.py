@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
-
-from pydantic import TypeAdapter, ValidationError
 
 from conductor.cli.desk import tokens
 from conductor.cli.desk.client import Client, connected
+from conductor.cli.desk.issues import IssuesThere
+from conductor.cli.desk.reading import read, read_json
 from conductor.domain.event import Event, StepRecord
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import BuiltImage, LogLine, Report
@@ -21,7 +21,7 @@ from conductor.domain.results import SuiteResult
 from conductor.domain.run import Run, Status
 from conductor.domain.states import WorkloadState
 from conductor.domain.verdict import Outcome, Verdict
-from conductor.errors import NotFoundError, UnreachableError, UsageError
+from conductor.errors import NotFoundError, UsageError
 from conductor.operations import runs, stacks
 from conductor.operations.runs import RunView
 from conductor.operations.stacks import StackView
@@ -30,7 +30,6 @@ from conductor.ports.store import RunRow
 
 PAGE = 100
 END = "end"
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -49,6 +48,7 @@ class DeskThere:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.issues = IssuesThere(client)
 
     def now(self) -> datetime:
         """Tell the time."""
@@ -65,7 +65,7 @@ class DeskThere:
             page = await self._client.get(
                 "/runs", repository=repository, verdict=verdict, limit=size, cursor=cursor
             )
-            found += _read(list[RunRow], page["items"])
+            found += read(list[RunRow], page["items"])
             if (cursor := page.get("next")) is None:
                 break
         return found[:limit]
@@ -81,7 +81,7 @@ class DeskThere:
     async def show(self, name: str | None) -> RunView:
         """Return a run, whole."""
         run = await self._named(name)
-        detail = _read(RunDetail, await self._client.get(_run(run)))
+        detail = read(RunDetail, await self._client.get(_run(run)))
         return RunView(
             row=detail.row,
             steps=detail.steps,
@@ -104,12 +104,12 @@ class DeskThere:
         last: datetime | None = None
         if not follow or tail is not None:
             async for text in self._client.lines(path, workload=workload, tail=tail, format="json"):
-                line = _read_json(LogLine, text)
+                line = read_json(LogLine, text)
                 last = max(last or line.at, line.at)
                 yield line
         if follow:
             async for told in self._followed(run, f"{path}/stream", workload=workload):
-                for line in _read_json(list[LogLine], told):
+                for line in read_json(list[LogLine], told):
                     if last is None or line.at > last:
                         yield line
 
@@ -123,20 +123,20 @@ class DeskThere:
                 False,
             )  # what comes after the end is the server's own
             async for told in self._followed(row.run.id, f"{path}/stream", last=place):
-                event = _read_json(Event, told)
+                event = read_json(Event, told)
                 if not is_over:
                     yield event
                 is_over = is_over or runs.ends_for_good(event, row.run.attempt)
             return
         async for page in self._pages(path):
-            for event in _read(list[Event], page):
+            for event in read(list[Event], page):
                 if event.seq > after:
                     yield event
 
     async def report(self, name: str | None) -> Report:
         """Return the report of a run."""
         path = f"{_run(await self._named(name))}/report"
-        return _read(Report, await self._client.get(path, format="record"))
+        return read(Report, await self._client.get(path, format="record"))
 
     async def find_report(self, name: str) -> Report | None:
         """Return it; None while there is none."""
@@ -147,7 +147,7 @@ class DeskThere:
 
     async def stacks(self) -> Sequence[StackView]:
         """Return what stands and the token reaches, first to end first."""
-        found = _read(list[Stack], (await self._client.get("/stacks"))["items"])
+        found = read(list[Stack], (await self._client.get("/stacks"))["items"])
         return sorted((_view(stack) for stack in found), key=stacks.by_end)
 
     async def extend(self, name: str, *, by: timedelta) -> Lease:
@@ -205,7 +205,7 @@ class DeskThere:
 
     async def queue(self) -> Queue:
         """Return what waits and what is at work."""
-        return _read(Queue, await self._client.get("/queue"))
+        return read(Queue, await self._client.get("/queue"))
 
     async def _pages(self, path: str) -> AsyncIterator[list[Any]]:
         cursor: str | None = None
@@ -216,7 +216,7 @@ class DeskThere:
                 return
 
     async def _row(self, run: str) -> RunRow:
-        return _read(RunDetail, await self._client.get(_run(run), patient=True)).row
+        return read(RunDetail, await self._client.get(_run(run), patient=True)).row
 
     async def _followed(
         self, run: str, path: str, *, last: str = "", **parameters: object
@@ -237,7 +237,7 @@ class DeskThere:
         return f"/stacks/{_part(info.name)}"
 
     async def _change(self, name: str, verb: str, **body: object) -> Lease:
-        return _read(Lease, await self._client.post(f"{await self._stack(name)}/{verb}", body))
+        return read(Lease, await self._client.post(f"{await self._stack(name)}/{verb}", body))
 
     async def _named(self, name: str | None) -> str:
         if name is not None:
@@ -307,36 +307,3 @@ def _run(name: str) -> str:
 
 def _part(name: str) -> str:
     return quote(name, safe="")
-
-
-def _read(kind: type[T], value: object) -> T:
-    try:
-        return _adapter(kind).validate_python(value)
-    except ValidationError as error:
-        raise _strange(error) from error
-
-
-def _read_json(kind: type[T], text: str) -> T:
-    try:
-        return _adapter(kind).validate_json(text)
-    except ValidationError as error:
-        raise _strange(error) from error
-
-
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    """Return what checks a kind of value: made once, since a long log is read line by line."""
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
-
-
-def _strange(error: ValidationError) -> UnreachableError:
-    first = error.errors(include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return UnreachableError(
-        f"the server's answer is not understood: {where}: {first['msg']}",
-        remedy="The server and this command are of different versions: install the server's.",
-    )

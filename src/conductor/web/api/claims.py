@@ -14,6 +14,7 @@ from conductor.web.api.issues import Repository
 from conductor.web.api.schemas import AskForIssue, Page
 from conductor.web.api.visible import repository_of, tracking_of
 from conductor.web.idempotency import Key, OnceRoute
+from conductor.web.problems import HttpProblem
 from conductor.web.site import Caller, Reader, Runner
 
 router = APIRouter(prefix="/claims", tags=["issues"], route_class=OnceRoute)
@@ -60,9 +61,17 @@ async def renew(body: AskForIssue, caller: Runner, _key: Key = None) -> Claim:
 
 
 @router.delete("", operation_id="releaseClaim", status_code=204)
-async def release(caller: Runner, repository: Repository, issue: IssueNumber) -> None:
-    """Free an issue: one's own, or, with the role admin, anybody's. One that is free already is as good."""
-    principal = None if caller.token.role.includes(Role.ADMIN) else caller.name
+async def release(
+    caller: Runner,
+    repository: Repository,
+    issue: IssueNumber,
+    *,
+    force: Annotated[bool, Query(description="Another's, too: this needs the role admin.")] = False,
+) -> None:
+    """Free an issue that one has claimed. One that is free already is as good."""
+    if force and not caller.token.role.includes(Role.ADMIN):
+        raise HttpProblem(403, "freeing another's issue needs the role admin", remedy="Leave out `force`.")
+    principal = None if force else caller.name
     gone = await issues.release(
         tracking_of(caller), repository_of(caller, repository), issue, principal=principal
     )
