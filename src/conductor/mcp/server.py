@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context, MCPServer
 
 from conductor.mcp import prompts, resources
 from conductor.mcp.guide import INSTRUCTIONS
-from conductor.mcp.offering import Offer, offer
+from conductor.mcp.offering import Offer, Visiting, offer
 from conductor.mcp.tools.evidence import EVIDENCE
 from conductor.mcp.tools.issues import ISSUES
 from conductor.mcp.tools.runs import RUNS
@@ -23,7 +23,19 @@ Calling = Callable[[Context[Any, Any]], Caller]
 
 
 def create(site: Site, calling: Calling) -> MCPServer[Any]:
-    """Make it. Its constructor sets up logging where nobody has: whoever wants another sets it up before."""
+    """Make it, over one site."""
+
+    def visiting(context: Context[Any, Any]) -> Visit:
+        async def progress(done: float, text: str) -> None:
+            await context.report_progress(done, None, text)
+
+        return Visit(caller=calling(context), site=site, progress=progress)
+
+    return offering(visiting)
+
+
+def offering(visiting: Visiting) -> MCPServer[Any]:
+    """Make what offers everything. The library sets up logging here where nobody has: whoever wants another sets it up before."""
     server: MCPServer[Any] = MCPServer(
         name="conductor",
         title="Conductor",
@@ -32,13 +44,6 @@ def create(site: Site, calling: Calling) -> MCPServer[Any]:
         log_level="WARNING",
         subscriptions=False,
     )
-
-    def visiting(context: Context[Any, Any]) -> Visit:
-        async def progress(done: float, text: str) -> None:
-            await context.report_progress(done, None, text)
-
-        return Visit(caller=calling(context), site=site, progress=progress)
-
     for tool in TOOLS:
         offer(server, tool, visiting)
     resources.add(server, visiting)

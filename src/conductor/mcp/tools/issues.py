@@ -21,13 +21,13 @@ from conductor.ports.issues import Tracking
 _MOST_ISSUES = 100
 _LONGEST_BODY = 3500
 Labels = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=100)]],
+    list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] | None,
     Field(max_length=10, description="Only issues that bear all of these labels."),
 ]
 
 
 async def list_issues(
-    visit: Visit, repository: Repository, labels: Labels | None = None, offset: Offset = 0
+    visit: Visit, repository: Repository, labels: Labels = None, offset: Offset = 0
 ) -> IssueList:
     """List the open issues of a repository, oldest first, and who works on which.
 
