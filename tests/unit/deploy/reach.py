@@ -42,14 +42,14 @@ class Account:
     name: str
 
 
-def breaches(things: Sequence[Manifest], account: Account) -> list[str]:
-    """List what an account may that it must not; empty is good."""
+def breaches(things: Sequence[Manifest], account: Account, *, roles: int = 1) -> list[str]:
+    """List what an account may that it must not; empty is good. `roles`: how many it may bind."""
     found = list(_unseen(things, account))
     grants = reach(things, account)
     found += [f"{grant}: {why}" for grant in sorted(grants, key=str) for why in _wrong(grant)]
     bound = {grant.name for grant in grants if grant.verb == "bind"}
-    if len(bound) > 1:
-        found.append(f"it may bind {', '.join(sorted(bound))}: one role is enough")
+    if len(bound) > roles:
+        found.append(f"it may bind {', '.join(sorted(bound))}: {roles} of them are enough")
     return found
 
 
@@ -87,7 +87,8 @@ def _wrong(grant: Grant) -> Iterator[str]:
         yield "a right to bind names one ClusterRole"
     if grant.resource.startswith("/"):
         yield "no address of the server is needed"
-    if not grant.everywhere and grant.group == "rbac.authorization.k8s.io":
+    takes_back = grant.resource == "rolebindings" and grant.verb == "delete" and grant.name
+    if not grant.everywhere and grant.group == "rbac.authorization.k8s.io" and not takes_back:
         yield "what is given in a namespace gives nothing on"
     if grant.everywhere and part in CONNECTED_TO:
         yield "that reaches into everybody's pods"

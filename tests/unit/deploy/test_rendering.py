@@ -26,7 +26,12 @@ from conductor.cli.app import app
 from conductor.settings import PREFIX, Settings
 
 FOLDERS = [BASE, *sorted(OVERLAYS.iterdir())]
-VALUES = {"base": (), "local": ("values-local.yaml",), "production": ("values-production.yaml",)}
+VALUES = {
+    "base": (),
+    "local": ("values-local.yaml",),
+    "production": ("values-production.yaml",),
+    "secrets": ("values-secrets.yaml",),
+}
 
 
 EXAMPLES = sorted((DEPLOY / "helm" / "examples").glob("*.yaml"))

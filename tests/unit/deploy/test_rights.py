@@ -8,12 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.unit.deploy.reach import Account, Grant, Manifest, breaches, reach
-from tests.unit.deploy.rendered import BASE, OVERLAYS, helm, kustomize
+from tests.unit.deploy.rendered import BASE, DEPLOY, OVERLAYS, helm, kustomize
+from tests.unit.kubernetes.pod_security import breaks
 
-from conductor.adapters.kubernetes.diagnosis import EVERYWHERE, INSIDE, Right, binding_rights
+from conductor.adapters.kubernetes.diagnosis import (
+    DISMISSING,
+    EVERYWHERE,
+    INSIDE,
+    Right,
+    binding_rights,
+    bringing_rights,
+)
+from conductor.adapters.kubernetes.syncing import BINDING
+from conductor.settings import Settings
 
 ACCOUNT = Account("conductor", "conductor")
+RUNNER = Account("arc-runners", "conductor-runner")
+WRITER = "conductor-secret-writer"
+SECRETS = OVERLAYS / "secrets"
+ROLES = {"secrets": 2}
+"""How many roles an account may bind; all others one."""
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -24,7 +40,7 @@ def shipped() -> list[Manifest]:
 
 @pytest.mark.parametrize("folder", [BASE, *sorted(OVERLAYS.iterdir())], ids=lambda folder: folder.name)
 def test_no_kustomization_gives_more_than_a_platform_engineer_signs(folder: Path):
-    assert breaches(kustomize(folder), ACCOUNT) == []
+    assert breaches(kustomize(folder), ACCOUNT, roles=ROLES.get(folder.name, 1)) == []
 
 
 def test_neither_does_the_chart_whatever_its_instance_is_called():
@@ -39,6 +55,55 @@ def test_neither_does_the_chart_whatever_its_instance_is_called():
 def test_the_roles_grant_what_the_engine_needs_and_nothing_more(shipped: list[Manifest]):
     own = granted((*EVERYWHERE, *binding_rights("conductor-namespace")), everywhere=True)
     assert reach(shipped, ACCOUNT) == own | granted(INSIDE, everywhere=False)
+
+
+def test_where_a_runner_brings_secrets_it_may_let_that_one_in_and_out_and_nothing_more():
+    more = (*EVERYWHERE, *binding_rights("conductor-namespace"), *bringing_rights(WRITER))
+    inside = granted((*INSIDE, *DISMISSING), everywhere=False)
+    assert reach(kustomize(SECRETS), ACCOUNT) == granted(more, everywhere=True) | inside
+    assert {right.name for right in DISMISSING} == {BINDING}
+
+
+def test_the_runner_may_nothing_anywhere_but_create_while_it_is_let_in():
+    things = [*kustomize(SECRETS), *yaml.safe_load_all((DEPLOY / "arc" / "account.yaml").read_text())]
+    assert reach(things, RUNNER) == set()
+    let_in(things)
+    creates = (
+        Right(group="", resource="secrets", verbs=("create",)),
+        Right(group="", resource="configmaps", verbs=("create",)),
+    )
+    assert reach(things, RUNNER) == granted(creates, everywhere=False)
+    assert breaches(things, RUNNER) == []
+
+
+@pytest.mark.parametrize(
+    "verb", ["get", "list", "watch", "patch", "update", "delete", "deletecollection", "*"]
+)
+def test_what_is_slipped_into_the_runners_role_is_seen_for_both(verb: str):
+    things = deepcopy(kustomize(SECRETS))
+    rule(WRITER, resources=["secrets"], verbs=[verb])(things)
+    let_in(things)
+    assert breaches(things, RUNNER)
+    assert breaches(things, ACCOUNT, roles=2), "what it may give it may have"
+
+
+def test_the_scale_set_runs_as_the_account_that_conductor_lets_in():
+    values = yaml.safe_load((DEPLOY / "arc" / "values.yaml").read_text())
+    names = {
+        thing["kind"]: thing["metadata"]
+        for thing in yaml.safe_load_all((DEPLOY / "arc" / "account.yaml").read_text())
+    }
+    assert values["template"]["spec"]["serviceAccountName"] == names["ServiceAccount"]["name"] == RUNNER.name
+    assert names["ServiceAccount"]["namespace"] == names["Namespace"]["name"] == RUNNER.namespace
+    assert Settings.model_fields["secrets_account"].default == f"{RUNNER.namespace}/{RUNNER.name}"
+    assert Settings.model_fields["secrets_role"].default == WRITER
+    assert breaks("restricted", {"spec": values["template"]["spec"]}) == []
+
+
+def let_in(things: list[Manifest]) -> None:
+    """Add what Conductor makes while a sync takes."""
+    subject = {"kind": "ServiceAccount", "namespace": RUNNER.namespace, "name": RUNNER.name}
+    binding("RoleBinding", WRITER, subject)(things)
 
 
 def granted(rights: Iterable[Right], *, everywhere: bool) -> set[Grant]:
