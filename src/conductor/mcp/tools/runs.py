@@ -21,7 +21,6 @@ from conductor.mcp.happening import said
 from conductor.mcp.offering import Offer
 from conductor.mcp.starting import Wanted
 from conductor.mcp.visit import Visit
-from conductor.operations.runs import ends_for_good
 from conductor.ports.store import RunRow
 
 LONGEST_WAIT_SECONDS = 300
@@ -81,7 +80,7 @@ async def wait_for_run(
     `after` of the answer; a run takes minutes. With `timeout_seconds` 0 it only looks.
     """
     row = await visible.find_run(visit, run)
-    latest = Latest(visit, row.run.attempt, after)
+    latest = Latest(visit, after)
     await latest.catch_up(row.run.id)
     if row.status is not Status.ENDED:
         with suppress(TimeoutError):
@@ -127,9 +126,8 @@ async def cancel_run(visit: Visit, run: RunName) -> Cancelled:
 class Latest:
     """The latest happenings of a run, told as they come."""
 
-    def __init__(self, visit: Visit, attempt: int, after: int) -> None:
+    def __init__(self, visit: Visit, after: int) -> None:
         self._visit = visit
-        self._attempt = attempt
         self.after = after
         self.lines: deque[str] = deque(maxlen=_TOLD)
 
@@ -142,16 +140,14 @@ class Latest:
         """Take in what comes, until the run has ended for good."""
         async with aclosing(self._visit.site.following.events(run, after=self.after)) as told:
             async for some in told:
-                if await self._take(some.items):
-                    return
+                await self._take(some.items)
 
-    async def _take(self, events: Sequence[Event]) -> bool:
+    async def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self.after = event.seq
             if text := said(event):
                 self.lines.append(text)
                 await self._visit.progress(event.seq, text)
-        return any(ends_for_good(event, self._attempt) for event in events)
 
 
 async def _attempt(visit: Visit, row: RunRow) -> tuple[int, str]:
