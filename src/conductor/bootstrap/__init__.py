@@ -7,7 +7,7 @@ from conductor.bootstrap.engines import engines_to_check, looking, registry, ren
 from conductor.bootstrap.forges import registration
 from conductor.bootstrap.gate import serve_gate
 from conductor.bootstrap.migrating import migrate
-from conductor.bootstrap.observing import push_figures
+from conductor.bootstrap.observing import tell_outside
 from conductor.bootstrap.serving import serving
 from conductor.bootstrap.sweeping import leave_sweeper, the_only_sweeper
 from conductor.bootstrap.worlds import App, load_settings, reading, running
@@ -19,7 +19,6 @@ __all__ = [
     "load_settings",
     "looking",
     "migrate",
-    "push_figures",
     "reading",
     "registration",
     "registry",
@@ -27,5 +26,6 @@ __all__ = [
     "running",
     "serve_gate",
     "serving",
+    "tell_outside",
     "the_only_sweeper",
 ]

@@ -8,12 +8,55 @@ from typing import TYPE_CHECKING
 from conductor.errors import ConductorError
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from conductor.bootstrap.worlds import App
+    from conductor.ports.dashboards import Dashboards
+    from conductor.ports.world import World
+    from conductor.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 
-async def push_figures(app: App) -> None:
+def dashboards_of(settings: Settings, opened: AsyncExitStack) -> Dashboards | None:
+    """Give what makes dashboards, where a Grafana and a token for it are set."""
+    token = settings.grafana_secret
+    if not settings.grafana_url or not token:
+        return None
+    from conductor.adapters.grafana.building import Sources
+    from conductor.adapters.grafana.dashboards import GrafanaDashboards
+
+    made = GrafanaDashboards(
+        settings.grafana_url,
+        token,
+        instance=settings.instance,
+        folder=settings.grafana_folder,
+        public_url=settings.grafana_public_url,
+        conductor_url=settings.public_url,
+        sources=Sources(prometheus=settings.grafana_prometheus, loki=settings.grafana_loki),
+    )
+    opened.push_async_callback(made.aclose)
+    return made
+
+
+def attach(settings: Settings, world: World, opened: AsyncExitStack) -> None:
+    """Have logs and traces leave, where the settings say where to."""
+    del settings, world, opened
+
+
+async def tell_outside(app: App) -> None:
+    """At the end of a run without a server: push its figures, and have its dashboard."""
+    await _push_figures(app)
+    if app.world.dashboards:
+        from conductor.operations.dashboards import keep_dashboards
+
+        try:
+            await keep_dashboards(app.world)
+        except ConductorError as error:
+            _log.warning("%s", error.message)
+
+
+async def _push_figures(app: App) -> None:
     """Push what is known of young runs, where a Pushgateway is set; one that does not take it is warned of, and that is all."""
     gateway = app.settings.pushgateway
     if not gateway:

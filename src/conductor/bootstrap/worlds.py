@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from conductor.bootstrap.attesting import attester
 from conductor.bootstrap.engines import engine_of, meter_of, registry
 from conductor.bootstrap.forges import github_of, token_for
+from conductor.bootstrap.observing import attach, dashboards_of
 from conductor.bootstrap.secrets import synced
 from conductor.errors import ConductorError, StateError
 
@@ -90,7 +91,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             builder=builder,
             forge=forge,
             store=store,
-            evidence=FolderEvidence(state),
+            evidence=FolderEvidence(state, on_lines=store.news.logged),
             secrets=secrets,
             clock=SystemClock(),
             budget=Budget(namespaces=settings.max_stacks, images=settings.registry_keep),
@@ -100,11 +101,13 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             registry=images,
             attester=attesting,
             meter=meter_of(engine),
+            dashboards=dashboards_of(settings, opened),
             news=store.news,
             workflows=github.workflows if github else None,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)
+        attach(settings, world, opened)
         tracking = tracking_of(settings, store.database, world.clock, github)
         try:
             yield App(

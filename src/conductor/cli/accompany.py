@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from conductor import telemetry
-from conductor.bootstrap import App, leave_sweeper, push_figures
+from conductor.bootstrap import App, leave_sweeper, tell_outside
 from conductor.cli.desk.here import DeskHere
 from conductor.cli.feed import feed
 from conductor.cli.interruption import interruptible
@@ -40,7 +40,7 @@ async def accompany(app: App, run: Run, handle: Handle[Outcome], *, as_json: boo
         surface.close()
         telemetry.configure(level=app.settings.log, form=app.settings.log_format)
     report = await _find_report(app.world, run)
-    await push_figures(app)
+    await tell_outside(app)
     if await app.world.store.leases():  # kept, or not to be removed just now
         leave_sweeper(app.settings)
     surface.finish(run, outcome, report)

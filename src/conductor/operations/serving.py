@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from conductor import durable
 from conductor.errors import ConductorError
 from conductor.operations.announce import announce
+from conductor.operations.dashboards import keep_dashboards
 from conductor.operations.dispatch import Dispatcher
 from conductor.operations.intake import take_in
 from conductor.operations.issues import free, free_closed
@@ -29,7 +30,7 @@ from conductor.ports.service import Service
 
 _log = logging.getLogger(__name__)
 
-INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, CLAIMS, PRUNE, ADOPT = (
+INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, CLAIMS, PRUNE, ADOPT, DASHBOARDS = (
     "intake",
     "dispatch",
     "announce",
@@ -38,6 +39,7 @@ INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, CLAIMS, PRUNE, ADOPT = (
     "claims",
     "prune",
     "adopt",
+    "dashboards",
 )
 
 
@@ -59,6 +61,7 @@ class Pace:
     adopt: timedelta = timedelta(seconds=1)
     claims: timedelta = timedelta(seconds=15)
     prune: timedelta = timedelta(minutes=30)
+    dashboards: timedelta = timedelta(seconds=5)
     duty_lasts: timedelta = timedelta(seconds=15)
     """After so long without a word of its holder a duty is another's."""
     grace: timedelta = timedelta(seconds=10)
@@ -146,7 +149,19 @@ def _loops(service: Service, state: ServerState, pace: Pace, dispatcher: Dispatc
         ),
         Loop(name=PRUNE, turn=lambda: _prune(service, state, pace)),
         Loop(name=ADOPT, turn=lambda: _adopt(service, state, pace)),
+        *_watching(service, state, pace),
     ]
+
+
+def _watching(service: Service, state: ServerState, pace: Pace) -> list[Loop]:
+    if service.world.dashboards is None:
+        return []
+    return [Loop(name=DASHBOARDS, turn=lambda: _dashboards(service, state, pace), is_duty=True)]
+
+
+async def _dashboards(service: Service, state: ServerState, pace: Pace) -> timedelta:
+    state.count("dashboards", await keep_dashboards(service.world))
+    return pace.dashboards
 
 
 async def _intake(service: Service, state: ServerState, pace: Pace) -> timedelta:

@@ -11,7 +11,9 @@ from conductor.domain.scan import Severity
 from conductor.ports.attestation import Attester
 from conductor.ports.builder import Builder
 from conductor.ports.clock import Clock
+from conductor.ports.dashboards import Dashboards
 from conductor.ports.engine import Engine
+from conductor.ports.environments import Environments
 from conductor.ports.evidence import Evidence
 from conductor.ports.forge import Forge
 from conductor.ports.history import History
@@ -49,6 +51,10 @@ class World:
     """What a scan finds that is at least so bad lets no run pass."""
     meter: Meter | None = None
     """None where nobody can tell what a stack uses."""
+    dashboards: Dashboards | None = None
+    """None where there is no Grafana."""
+    environments: Environments | None = None
+    """None where nobody asks for one."""
     news: News = field(default_factory=News)
     """Of what this process puts on record."""
 

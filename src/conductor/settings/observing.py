@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from conductor.settings.kinds import WebAddress
@@ -55,3 +56,17 @@ class ObservingSettings(BaseSettings):
         description="Address that takes traces by OTLP over HTTP, such as `http://collector:4318`. `OTEL_EXPORTER_OTLP_ENDPOINT` is read "
         "too. It needs the extra `traces`: `pip install conductor[traces]`.",
     )
+
+    @field_validator("grafana_token_file", mode="after")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.R_OK):
+            raise ValueError(f"{value} is not there, or cannot be read")
+        return value
+
+    @property
+    def grafana_secret(self) -> str:
+        """The token, from the variable or its file; empty where there is none."""
+        if self.grafana_token:
+            return self.grafana_token.get_secret_value()
+        return self.grafana_token_file.read_text().strip() if self.grafana_token_file else ""

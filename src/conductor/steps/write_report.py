@@ -16,6 +16,7 @@ from conductor.domain.run import Run
 from conductor.domain.verdict import Outcome, Verdict
 from conductor.durable import step
 from conductor.errors import ConductorError
+from conductor.ports.dashboards import Board, Of
 from conductor.ports.world import the_world
 from conductor.reports.around import failures
 from conductor.reports.as_json import to_json
@@ -134,6 +135,8 @@ def _links(run: Run, lease: Lease | None) -> dict[str, str]:
     links = {"logs": f"conductor runs logs {run.id}", "report": f"conductor runs report {run.id}"}
     if lease is not None:
         links["stack"] = f"conductor stacks list {run.id}"
+    if dashboards := the_world().dashboards:
+        links["dashboard"] = dashboards.link(Board(Of.RUN, run.id))
     return links
 
 

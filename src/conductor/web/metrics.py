@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from conductor.domain.environment import EnvironmentStatus
 from conductor.domain.queue import Standing
 from conductor.operations.serving import ServerState
 from conductor.web.figures import Figures
@@ -23,6 +24,7 @@ from conductor.web.site import Site, site_of
 from conductor.web.young_runs import YoungRuns
 
 router = APIRouter(tags=["health"])
+MOST_ENVIRONMENTS = 1000
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -70,6 +72,7 @@ class Metrics:
         standing = Tally(str(lease.status) for lease in await site.world.store.leases())
         for status in ("active", "kept", "sleeping", "deleting"):
             self.stacks.labels(status).set(standing[status])
+        await self._read_environments(site)
         self.leaks.set(len(site.state.leaks))
         for loop in site.state.bells:
             self.failing.labels(loop).set(loop in site.state.failing)
@@ -86,6 +89,20 @@ class Metrics:
         now = site.world.clock.now()
         self.age.set((now - min(waiting)).total_seconds() if waiting else 0)
         self.draining.set(await site.service.queue.is_draining())
+
+    async def _read_environments(self, site: Site) -> None:
+        found = site.world.environments
+        rows = (
+            await found.list_environments(
+                statuses=[one for one in EnvironmentStatus if not one.is_over], limit=MOST_ENVIRONMENTS
+            )
+            if found
+            else ()
+        )
+        standing = Tally(str(one.state.status) for one in rows)
+        for status in EnvironmentStatus:
+            if not status.is_over:
+                self.environments.labels(str(status)).set(standing[str(status)])
 
     def _count(self, state: ServerState) -> None:
         for what, number in (state.counts - self._counted).items():

@@ -98,6 +98,12 @@ class YoungRuns(Collector):
         yield _family(
             "step_duration_seconds", "How long each step took", (*OF_A_RUN, "step", "subject"), self._steps()
         )
+        yield _family(
+            "step_start_time_seconds",
+            "When each step began, in seconds since 1970",
+            (*OF_A_RUN, "step", "subject"),
+            self._begins(),
+        )
         peaks = [(one.labels, one.peak) for one in self.seen if one.peak]
         yield _family("peak_cpu_cores", "The most CPU that its stack took at a time, in cores", OF_A_RUN,
                       ((whose, peak.cpu_cores) for whose, peak in peaks))  # fmt: skip
@@ -134,6 +140,11 @@ class YoungRuns(Collector):
             for step in one.steps:
                 took = (step.ended_at or one.until) - step.started_at
                 yield [*one.labels, step.name, step.subject[:LONGEST]], took.total_seconds()
+
+    def _begins(self) -> Iterator[tuple[list[str], float]]:
+        for one in self.seen:
+            for step in one.steps:
+                yield [*one.labels, step.name, step.subject[:LONGEST]], step.started_at.timestamp()
 
     def _now(self, what: str) -> Iterator[tuple[list[str], float]]:
         latest = {

@@ -19,6 +19,7 @@ from conductor.adapters.evidence.log import Log
 from conductor.adapters.evidence.names import RESERVED, checked_run, confined, is_log, log_file, workload_of
 from conductor.domain.report import LogLine
 from conductor.errors import StateError
+from conductor.ports.news import LineListener
 
 _BATCH = 1000
 _UNFINISHED = ".saving-"
@@ -34,7 +35,9 @@ _REMEDY = (
 class FolderEvidence:
     """Evidence under one root folder, which several processes may share."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, on_lines: LineListener | None = None) -> None:
+        """Tell `on_lines` of each batch of lines that is on record."""
+        self._on_lines = on_lines
         self._runs = root / "runs"
         self._logs: dict[Path, Log] = {}
 
@@ -53,6 +56,8 @@ class FolderEvidence:
             folder.mkdir(exist_ok=True, mode=0o700)
             for workload, added in groupby(sorted(lines, key=whose), key=whose):
                 await asyncio.to_thread(self._log(folder, workload).append, list(added))
+        if self._on_lines:
+            self._on_lines(run_id, attempt, lines)
 
     async def last_logged(self, run_id: str, attempt: int, workload: str) -> datetime | None:
         """Return the time of the last whole line on record; several lines may share it."""
