@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,19 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The shipped objects, until the module's tests are over."""
+    with installation(tmp_path_factory.mktemp("account"), f"rights-{uuid4().hex[:8]}") as made:
+        yield made
+
+
+@contextmanager
+def installation(folder: Path, name: str, **values: Any) -> Iterator[Installed]:
+    """Install the shipped objects with more values of the chart."""
     if not KUBECONFIG:
         pytest.skip("no cluster to test with: name its kubeconfig in CONDUCTOR_TEST_KUBECONFIG")
-    name = f"rights-{uuid4().hex[:8]}"
-    things = helm(namespace=name, instance=name, createNamespace=True, sweeper={"suspend": True})
+    things = helm(namespace=name, instance=name, createNamespace=True, sweeper={"suspend": True}, **values)
     try:
         _kubectl("apply", "--server-side", "-f", "-", given=things)
-        file = tmp_path_factory.mktemp("account") / "kubeconfig"
+        file = folder / "kubeconfig"
         _write(file, name)
         _wait_for_the_policy(str(file), name)
         yield Installed(name=name, kubeconfig=str(file))
@@ -78,10 +85,21 @@ def _kubectl(*arguments: str, given: list[Manifest] | None = None) -> str:
     return made.stdout
 
 
-def _write(file: Path, name: str) -> None:
+def another_account(installed: Installed, name: str, file: Path) -> str:
+    """Make one more account beside Conductor's, without any right; return a kubeconfig of it."""
+    metadata = {"name": name, "namespace": installed.name}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    _kubectl("apply", "--server-side", "-f", "-", given=[account])
+    _write(file, installed.name, account=name)
+    return str(file)
+
+
+def _write(file: Path, name: str, *, account: str = "") -> None:
     """Write a kubeconfig with a token of the account, such as its pods get (TokenRequest)."""
     seen: dict[str, Any] = json.loads(_kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    seen["users"] = [{"name": name, "user": {"token": _kubectl("create", "token", name, "-n", name).strip()}}]
+    seen["users"] = [
+        {"name": name, "user": {"token": _kubectl("create", "token", account or name, "-n", name).strip()}}
+    ]
     seen["contexts"] = [{"name": name, "context": {"cluster": seen["clusters"][0]["name"], "user": name}}]
     seen["current-context"] = name
     file.touch(mode=0o600)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,10 @@ class Stage:
         )
 
 
-def a_repository(github: FakeGitHub) -> Repository:
+def a_repository(github: FakeGitHub, values: Mapping[str, str]) -> Repository:
     shop = github.repository(SHOP)
     shop.workflows.add(SYNC_FILE)
-    shop.secrets = dict.fromkeys(VALUES, START)
+    shop.secrets = dict.fromkeys(values, START)
     return shop
 
 
@@ -104,21 +105,42 @@ def a_lease(run: Run, now: datetime = START) -> Lease:
     )
 
 
+@asynccontextmanager
+async def playing(
+    folder: Path,
+    *,
+    kubeconfig: str,
+    values: Mapping[str, str],
+    runner: str = "",
+    run: Run | None = None,
+    instance: str = "test",
+    writer: Writer = WRITER,
+    **site: object,
+) -> AsyncIterator[Stage]:
+    """Set it up on a cluster; `runner` is the runner's own kubeconfig."""
+    github, run = FakeGitHub(), run or a_run()
+    shop = a_repository(github, values)
+    github.runner = actions = Actions(folder, kubeconfig=runner or kubeconfig, values=values)
+    engine = KubernetesEngine(
+        Connection(kubeconfig=kubeconfig), site=Site(instance=instance, writer=writer, **site)
+    )
+    async with serving(github.app()) as url:
+        of_github = GitHubSite(api=url, app=App(id=APP_ID, private_key=github.pem))
+        hosting = GitHubHosting(of_github, sleep=github.rest, now=lambda: github.now)
+        made = Stage(github=github, shop=shop, actions=actions, hosting=hosting, engine=engine, run=run)
+        try:
+            await engine.create_namespace(made.place, a_lease(run, datetime.now(UTC)))
+            yield made
+        finally:
+            await engine.delete_namespace(run.namespace)
+            await hosting.aclose()
+            await engine.aclose()
+
+
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    github, run = FakeGitHub(), a_run()
-    shop = a_repository(github)
-    async with FakeApiServer(tmp_path / "cluster") as server, serving(github.app()) as url:
-        github.runner = actions = Actions(tmp_path, kubeconfig=str(server.kubeconfig), values=VALUES)
-        site = GitHubSite(api=url, app=App(id=APP_ID, private_key=github.pem))
-        hosting = GitHubHosting(site, sleep=github.rest, now=lambda: github.now)
-        engine = KubernetesEngine(
-            Connection(kubeconfig=str(server.kubeconfig)), site=Site(instance="test", writer=WRITER)
-        )
-        made = Stage(
-            github=github, shop=shop, actions=actions, hosting=hosting, engine=engine, run=run, server=server
-        )
-        await engine.create_namespace(made.place, a_lease(run))
-        yield made
-        await hosting.aclose()
-        await engine.aclose()
+    async with (
+        FakeApiServer(tmp_path / "cluster") as server,
+        playing(tmp_path, kubeconfig=str(server.kubeconfig), values=VALUES) as made,
+    ):
+        yield replace(made, server=server)
