@@ -1,4 +1,4 @@
-"""Secrets on a real cluster, under the shipped rights: a real workflow brings them with the runner's token; only their consumers read them."""
+"""Secrets on a real cluster, under the shipped rights: a real workflow brings them as the runner; only their consumers read them."""
 
 from __future__ import annotations
 
