@@ -28,17 +28,26 @@ Variables = Annotated[
 def init(
     folder: Folder = Path(),
     force: Annotated[bool, typer.Option("--force", help="Write it anew where there is one.")] = False,
+    agents: Annotated[
+        bool,
+        typer.Option(
+            "--agents",
+            help="Write into AGENTS.md how agents work with Conductor, and nothing else; what is there stays.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a first .conductor.yaml by looking at the files."""
+    """Write a first .conductor.yaml by looking at the files; or, with --agents, what agents have to know."""
     from conductor.cli.output import print_json
+    from conductor.operations.agents import write_guide
     from conductor.operations.init import init as write
 
-    written = write(folder, force=force)
+    written = write_guide(folder) if agents else write(folder, force=force)
     if as_json:
         print_json({"file": written})
     else:
-        sys.stdout.write(f"{written} is written. Read it, then: conductor check {folder}\n")
+        then = "Commit it." if agents else f"Read it, then: conductor check {folder}"
+        sys.stdout.write(f"{written} is written. {then}\n")
 
 
 def check(folder: Folder = Path(), variables: Variables = None, as_json: AsJson = False) -> None:
