@@ -22,6 +22,7 @@ from conductor.cli.commands import (
     repository,
     run,
     runs,
+    secrets,
     serve,
     stacks,
     sweep,
@@ -80,6 +81,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
 app.add_typer(tests.app, name="tests")
 app.add_typer(issues.app, name="issues")
+app.add_typer(secrets.app, name="secrets")
 app.command("queue")(queue.queue)
 app.add_typer(tokens.app, name="tokens")
 app.command("serve")(serve.serve)
