@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 APP_ID = "4711"
 PAT = "github_pat_of_a_machine_user"
@@ -159,6 +160,8 @@ class FakeGitHub:
         self.asked: Counter[str] = Counter()
         self.refused: list[str] = []
         self.not_modified = 0
+        self.renamed: dict[str, int] = {}
+        self.numbered: dict[int, str] = {}
         self.has_etags = True
         self.tells_run_details = True
         self.lists_runs_after = 0
@@ -169,6 +172,14 @@ class FakeGitHub:
     def repository(self, name: str) -> Repository:
         """Make one, or return it."""
         return self.repositories.setdefault(name, Repository(name))
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a repository: whoever asks for the old name is led to its number."""
+        repository = self.repositories.pop(old)
+        repository.name = new
+        self.repositories[new] = repository
+        self.renamed[old] = next(self._ids)
+        self.numbered[self.renamed[old]] = new
 
     async def sleep(self, seconds: float) -> None:
         """Let its clock run on."""
@@ -213,8 +224,35 @@ class FakeGitHub:
         """Write a comment as a person."""
         self._comment(self.repositories[repository], number, body, user=user, app=None)
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """Return what serves it."""
+        routes = self._routes()
+
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and (led := self._led(Request(scope))) is not None:
+                await led(scope, receive, send)
+            else:
+                await routes(self._by_name(scope), receive, send)
+
+        return served
+
+    def _led(self, request: Request) -> Response | None:
+        """Lead from an old name to the number."""
+        for old, number in self.renamed.items():
+            path = request.url.path
+            if path.startswith(f"/repos/{old}/"):
+                there = request.url.replace(path=path.replace(f"/repos/{old}/", f"/repositories/{number}/"))
+                self.asked[f"{request.method} {path}"] += 1
+                return JSONResponse({"message": "Moved Permanently"}, 301, headers={"Location": str(there)})
+        return None
+
+    def _by_name(self, scope: Scope) -> Scope:
+        if scope["type"] == "http" and scope["path"].startswith("/repositories/"):
+            _, _, number, rest = scope["path"].split("/", 3)
+            return {**scope, "path": f"/repos/{self.numbered[int(number)]}/{rest}"}
+        return scope
+
+    def _routes(self) -> Starlette:
         at = "/repos/{owner}/{repo}"
         return Starlette(routes=[
             _route("GET", at + "/installation", self._jwt(self._installation)),
@@ -380,6 +418,10 @@ class FakeGitHub:
             if names
             else None
         )
+        if numbers := asked.get("repository_ids"):
+            reached = frozenset(self.numbered[number].lower() for number in numbers)
+        if names and not reached:
+            return _no(422, "There is at least one repository that does not exist or is not accessible.")
         self.tokens[value] = (ends, reached, wanted)
         return JSONResponse(
             {"token": value, "expires_at": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "permissions": wanted}, 201

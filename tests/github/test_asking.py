@@ -164,3 +164,29 @@ async def test_no_error_shows_a_credential(github: FakeGitHub, shop: Repository,
 
 def _announcement() -> Announcement:
     return Announcement(run="shop-k3v9qd", attempt=1, hosting="github")
+
+
+async def test_a_renamed_repository_is_asked_for_where_it_is_now(
+    github: FakeGitHub, shop: Repository, hosting: GitHubHosting
+):
+    shop.issue(7, "Round")
+    github.rename(SHOP, "acme/store")
+    issues = hosting.issues()
+    assert [one.number for one in await issues.list_issues(SHOP)] == [7]
+    run = a_run(shop.branches["12-cart"])
+    await hosting.announce(Announcement(run=run.id, attempt=1, hosting="github"), at_work(run))
+    assert (len(shop.checks), len(shop.comments)) == (1, 1), "what is made is made there, once"
+    assert {reached for _, reached, _ in github.tokens.values()} == {frozenset({"acme/store"})}
+
+
+async def test_nobody_is_followed_to_another_server_or_for_ever(
+    github: FakeGitHub, github_url: str, shop: Repository, hosting: GitHubHosting
+):
+    github.fails("GET", "/collaborators/alice/permission", 301, Location="https://evil.example/x")
+    with pytest.raises(NotFoundError, match="answered 301"):
+        await hosting.may_write(SHOP, "alice")
+    asked = f"/repos/{SHOP}/issues/7"
+    github.fails("GET", asked, 301, times=10, Location=f"{github_url}{asked}")
+    with pytest.raises(NotFoundError, match="answered 301"):
+        await hosting.issues().find_issue(SHOP, 7)
+    assert github.asked[f"GET {asked}"] == 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ _JWT_LIFE = timedelta(minutes=9)
 _BACKDATED = timedelta(seconds=60)
 _RENEW_BEFORE = timedelta(minutes=10)
 _KEPT_TOKENS = 2000
+_NUMBERED = re.compile(r"/repositories/(\d+)/")
 
 
 class Use(Enum):
@@ -82,6 +84,8 @@ class Credentials:
         self._key = load_key(site.app.private_key) if site.app else None
         self._jwt: _Token | None = None
         self._installations: OrderedDict[str, int] = OrderedDict()
+        self._renamed: dict[str, int] = {}
+        """Numbers of repositories that GitHub knows by another name now: a token is asked for by that."""
         self._tokens: OrderedDict[tuple[str, Use], _Token] = OrderedDict()
         self._turns: defaultdict[tuple[str, Use], asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -129,18 +133,21 @@ class Credentials:
         """Let go of a token that GitHub no longer takes."""
         self._tokens.pop((repository.lower(), use), None)
         self._installations.pop(repository.lower(), None)
+        self._renamed.pop(repository.lower(), None)
 
     async def _made(self, repository: str, use: Use) -> _Token:
-        wanted = {
-            "repositories": [repository.split("/", 1)[1]],
-            "permissions": dict(use.permissions),
-        }
         try:
-            return await self._ask_token(await self._installation(repository), wanted, repository)
+            return await self._ask_for(repository, use)
         except NotFoundError:
             if self._installations.pop(repository.lower(), None) is None:
                 raise
-        return await self._ask_token(await self._installation(repository), wanted, repository)
+        return await self._ask_for(repository, use)
+
+    async def _ask_for(self, repository: str, use: Use) -> _Token:
+        installation = await self._installation(repository)
+        number = self._renamed.get(repository.lower())
+        one = {"repository_ids": [number]} if number else {"repositories": [repository.split("/", 1)[1]]}
+        return await self._ask_token(installation, {**one, "permissions": dict(use.permissions)}, repository)
 
     async def _installation(self, repository: str) -> int:
         known = self._installations.get(repository.lower())
@@ -157,6 +164,8 @@ class Credentials:
             )
         if not answer.ok:
             raise refusal(answer)
+        if moved := _NUMBERED.search(answer.at):
+            self._renamed[repository.lower()] = int(moved[1])
         self._installations[repository.lower()] = int(answer.data["id"])
         return self._installations[repository.lower()]
 

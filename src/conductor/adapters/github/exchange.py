@@ -13,7 +13,7 @@ import re
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -32,6 +32,8 @@ PAUSES = (0.5, 2.0)
 """Seconds before a question is asked again."""
 SHORT_WAIT = timedelta(seconds=10)
 """So long a wait that GitHub asks for is waited here; longer ones are left to whoever asks again later."""
+MOST_MOVES = 4
+"""So often an answer may lead on; further it is refused as it stands."""
 MOST_PAGES = 30
 _PER_PAGE = 100
 _KEPT_ANSWERS = 500
@@ -39,6 +41,15 @@ _KEPT_BYTES = 256 * 1024
 _MOST_BYTES = 32 * 1024**2
 _WHOLE_SECONDS = 120.0
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
+_MOVED = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+"""What was asked is to be asked there, method and all (docs.github.com, "Best practices for using the REST API")."""
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})
 _HEADERS = {
     "Accept": "application/vnd.github+json, application/json;q=0.9",
@@ -56,6 +67,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False, default=b"")
+    at: str = ""
+    """Where it was answered at last, where GitHub led somewhere else; of a renamed repository the address has its number."""
 
     @property
     def ok(self) -> bool:
@@ -117,7 +130,32 @@ class Exchange:
         data: Mapping[str, Any] | None = None,
         repeat: bool | None = None,
     ) -> Answer:
-        """Ask; any answer but a limit or a stumble is returned, refusals too. `who` names the credential, for limits and kept answers."""
+        """Ask, and ask the same where GitHub leads to; any answer but a limit or a stumble is returned, refusals too.
+
+        `who` names the credential, for limits and kept answers.
+        """
+        led = ""
+        for _ in range(MOST_MOVES):
+            answer = await self._answered(
+                method, led or path, authorization, who, params, data, repeat=repeat
+            )
+            location = answer.headers.get("Location", "") if answer.status in _MOVED else ""
+            if not self.is_own(location):
+                return replace(answer, at=led) if led else answer
+            led, params = location, None if urlsplit(location).query else params
+        return answer
+
+    async def _answered(  # noqa: PLR0917 -- what `ask` was asked
+        self,
+        method: str,
+        path: str,
+        authorization: str,
+        who: str,
+        params: Mapping[str, str] | None,
+        data: Mapping[str, Any] | None,
+        *,
+        repeat: bool | None,
+    ) -> Answer:
         what = f"{method} {urlsplit(path).path}"
         again = method in _REPEATABLE if repeat is None else repeat
         pauses = iter(PAUSES if again else ())
