@@ -38,7 +38,7 @@ class WorkspaceKind(StrEnum):
 
 WORKSPACE_SERVICE = "workspace"
 """The workload's name in its namespace, whatever made it: an engine finds it under this one."""
-CHECKOUT = "/workspace"
+CHECKOUT = "/workspace/code"
 """Where the repository lies in a plain workspace."""
 
 

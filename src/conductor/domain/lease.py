@@ -29,6 +29,8 @@ class Lease:
     status: NamespaceStatus = NamespaceStatus.ACTIVE
     branch: str = ""
     principal: str = ""
+    is_environment: bool = False
+    """A development environment, and no run's stack: `run` is its id then."""
 
     def is_over(self, now: datetime) -> bool:
         """Tell whether the sweeper may remove what it is on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,29 @@ class TrustedFile:
 
     branch: str
     text: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What came out of a workspace, to be pushed: a bundle with the commits of `branch` that follow `base`."""
+
+    bundle: bytes = field(repr=False)
+    branch: str
+    base: str
+    """The commit that the work began at; the bundle needs it."""
+    tag: str | None = None
+    """A tag on the branch's head besides, moved where it is there already."""
+    message: str = ""
+    """The tag's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pushed:
+    """What the repository has now."""
+
+    branch: str
+    commit: str
+    tag: str | None = None
 
 
 class Forge(Protocol):
@@ -38,4 +61,18 @@ class Forge(Protocol):
 
     async def commits_message(self, source: Source) -> Sequence[str]:
         """Return the messages of tag (if annotated) and commit, for finding the issue."""
+        ...
+
+    async def seed(self, source: Source, branch: str, archive: Path) -> None:
+        """Write a tar of the repository as it is worked in: its tree at the source's commit on `branch`, and git's own folder with history.
+
+        `origin` is the repository's address, without a credential. Repeated: written anew.
+        """
+        ...
+
+    async def push(self, source: Source, work: Work) -> Pushed:
+        """Bring commits into the repository the source is of; what is in the bundle is data that nobody has looked at.
+
+        ConflictError where the branch has commits that the work has not: nothing is ever forced over others' work.
+        """
         ...

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from conductor.domain.budget import Budget
 from conductor.domain.cost import Tariff
+from conductor.domain.environment import WorkspaceKind
 from conductor.domain.retention import Retention
 from conductor.domain.scan import Severity
 from conductor.ports.attestation import Attester
@@ -23,6 +26,22 @@ from conductor.ports.secrets import Secrets
 from conductor.ports.store import Store
 from conductor.ports.usage import Meter
 from conductor.ports.workflows import Workflows
+from conductor.ports.workspaces import Workspaces
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkspaceRules:
+    """What the settings say of workspaces."""
+
+    image: str = ""
+    """The prebuilt image where the default branch's file names none."""
+    kind: WorkspaceKind = WorkspaceKind.PLAIN
+    """What makes them where nothing else is asked for."""
+    hosts: tuple[str, ...] | None = None
+    """Where workspaces may connect to: None is the engine's rule, () nowhere, else names of hosts."""
+    ready_within: timedelta = timedelta(minutes=10)
+    environments: tuple[str, ...] = ("dev", "qa")
+    """Which suffixes of secrets may be asked for, whatever a repository's file allows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +74,8 @@ class World:
     """None where there is no Grafana."""
     environments: Environments | None = None
     """None where nobody asks for one."""
+    workspaces: Mapping[WorkspaceKind, Workspaces] = field(default_factory=dict)
+    workspace: WorkspaceRules = field(default_factory=WorkspaceRules)
     news: News = field(default_factory=News)
     """Of what this process puts on record."""
 

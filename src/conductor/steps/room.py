@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+from conductor.domain.environment import Environment, EnvironmentStatus
 from conductor.domain.event import Kind
 from conductor.domain.lease import NamespaceInfo
 from conductor.domain.names import attempt_of
@@ -20,7 +22,7 @@ from conductor.steps.place import forget_checkout
 from conductor.steps.tell import tell
 
 
-async def make_room(run: Run) -> None:
+async def make_room(run: Run | Environment) -> None:
     """Remove as many kept stacks as the budget asks for, oldest first. RunError where all are at work or pinned."""
     world = the_world()
     budget = world.budget.namespaces
@@ -46,10 +48,22 @@ async def remove_stack(world: World, info: NamespaceInfo) -> int:
     """Remove a namespace, its lease and the checkout that it mounted files from; the evidence stays. Returns the things removed."""
     removed = await world.engine.delete_namespace(info.name)
     await world.store.delete_lease(info.name)
+    if info.lease and info.lease.is_environment:
+        await _end_environment(world, info.run)
+        return removed
     attempt = attempt_of(info.name, info.run)
     if info.run and await world.store.find_run(info.run, attempt=attempt):
         await asyncio.to_thread(forget_checkout, info.run, attempt)
     return removed
+
+
+async def _end_environment(world: World, name: str) -> None:
+    """Record that it is over: nothing of it is left on the engine, whoever removed it."""
+    row = await world.environments.find(name) if world.environments else None
+    if row and world.environments:
+        over = EnvironmentStatus.RELEASED
+        ended = replace(row.state, status=over, ended_at=world.clock.now(), expires_at=None)
+        await world.environments.set_state(row.environment, ended)
 
 
 def _oldest_first(infos: Sequence[NamespaceInfo]) -> list[NamespaceInfo]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from conductor.domain.event import Event, Kind
-from conductor.domain.run import Run
+from conductor.domain.event import Event, Kind, Told
 from conductor.ports.world import the_world
 
 
-async def tell(run: Run, kind: Kind, *, key: str, subject: str = "", **data: Any) -> None:
+async def tell(run: Told, kind: Kind, *, key: str, subject: str = "", **data: Any) -> None:
     """Append an event. The same key again, as after a crash, changes nothing; keys are apart between attempts."""
     world = the_world()
     await world.store.append(

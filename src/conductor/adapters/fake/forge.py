@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor.domain.run import Source
 from conductor.errors import NotFoundError, RunError
-from conductor.ports.forge import TrustedFile
+from conductor.ports.forge import Pushed, TrustedFile, Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class FakeForge:
 
     repositories: dict[str, FakeRepository] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    pushed: list[Work] = field(default_factory=list)
 
     async def resolve(self, location: str, ref: str | None) -> Source:
         """Pin what was asked for."""
@@ -70,6 +72,20 @@ class FakeForge:
     async def commits_message(self, source: Source) -> Sequence[str]:
         """Return the messages."""
         return self._repository(source.location).messages
+
+    async def seed(self, source: Source, branch: str, archive: Path) -> None:
+        """Write the files, with a folder of git's that says no more than the branch."""
+        await self.clone(source, archive.with_suffix(".tree"))
+        git = archive.with_suffix(".tree") / ".git"
+        git.mkdir()
+        (git / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(archive.with_suffix(".tree"), arcname=".")
+
+    async def push(self, source: Source, work: Work) -> Pushed:
+        """Remember what was pushed."""
+        self.pushed.append(work)
+        return Pushed(branch=work.branch, commit=self._repository(source.location).commit, tag=work.tag)
 
     def _repository(self, location: str) -> FakeRepository:
         if location not in self.repositories:

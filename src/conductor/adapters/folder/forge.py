@@ -14,13 +14,14 @@ from conductor.adapters.folder.git import GitError, Token, scratch_prefix
 from conductor.adapters.folder.locations import Location, located
 from conductor.adapters.folder.opening import TIMEOUT, Opener, TokenFor
 from conductor.adapters.folder.problems import not_found, translated
+from conductor.adapters.folder.pushing import push, seed
 from conductor.adapters.folder.refs import FULL_ID, HEADS, SHORT_ID, TAGS, Refs, short
 from conductor.adapters.folder.repository import LARGEST_FILE_BYTES, Repository, find_repository
 from conductor.adapters.folder.tree import Limits
 from conductor.domain.run import Source
 from conductor.domain.verdict import Fault, Reason
 from conductor.errors import NotFoundError, RunError
-from conductor.ports.forge import TrustedFile
+from conductor.ports.forge import Pushed, TrustedFile, Work
 
 
 class FolderForge:
@@ -92,6 +93,26 @@ class FolderForge:
                     return []
                 tag = await _tag_message(repository, source)
                 return [*([tag] if tag else []), await repository.message(source.commit)]
+
+    async def seed(self, source: Source, branch: str, archive: Path) -> None:
+        """Write a tar of the repository as it is worked in, on `branch`."""
+        place = located(source.location)
+        with translated(f"cloning {place.text}", in_run=True):
+            async with self._opener.git(place, beside=archive) as git:
+                repository = await find_repository(git, place)
+                if repository is None or source.commit is None:
+                    raise GitError("fatal: it is no git repository")
+                await seed(repository, place.text, source.commit, branch, archive)
+
+    async def push(self, source: Source, work: Work) -> Pushed:
+        """Bring commits into the repository; nothing is forced over others' work."""
+        place = located(source.location)
+        with translated(f"pushing {work.branch} to {place.text}", in_run=False):
+            async with self._opener.git(place) as git:
+                repository = await find_repository(git, place)
+                if repository is None:
+                    raise GitError("fatal: it is no git repository any more")
+                return await push(repository, work)
 
     async def carries(self, location: str, file: Path) -> bool:
         """Tell whether a file on this machine would come along in a copy of that working tree."""

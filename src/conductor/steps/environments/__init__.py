@@ -1,0 +1,1 @@
+"""Steps of a development environment's life, one file each."""
