@@ -13,7 +13,7 @@ from tests.registries.serving import free_port
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 
-def run_the_shop(folder: Path, gateway: str) -> subprocess.CompletedProcess[str]:
+def run_the_shop(folder: Path, gateway: str, **more: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CONDUCTOR_")}
     own = {
         "CONDUCTOR_STATE": str(folder / "state"),
@@ -21,7 +21,9 @@ def run_the_shop(folder: Path, gateway: str) -> subprocess.CompletedProcess[str]
         "CONDUCTOR_PUSHGATEWAY": gateway,
     }
     command = [sys.executable, "-m", "conductor.cli.main", "run", str(SHOP), "--json"]
-    return subprocess.run(command, env=kept | own, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=kept | own | more, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_pushed_run_is_scraped_from_the_gateway_long_after_its_process_is_gone(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from conductor.errors import ConductorError
@@ -39,9 +40,37 @@ def dashboards_of(settings: Settings, opened: AsyncExitStack) -> Dashboards | No
     return made
 
 
-def attach(settings: Settings, world: World, opened: AsyncExitStack) -> None:
+async def attach(settings: Settings, world: World, opened: AsyncExitStack) -> None:
     """Have logs and traces leave, where the settings say where to."""
-    del settings, world, opened
+    if settings.loki_url:
+        await _push_logs(settings, world, opened)
+
+
+async def _push_logs(settings: Settings, world: World, opened: AsyncExitStack) -> None:
+    from conductor.adapters.loki.pushing import LokiPush
+
+    token = settings.loki_token.get_secret_value() if settings.loki_token else ""
+    pushing = LokiPush(
+        settings.loki_url, describe=partial(_labels, world), token=token, tenant=settings.loki_tenant
+    )
+    pushing.start()
+    opened.push_async_callback(pushing.aclose)
+    world.news.on_lines(pushing.heard)
+
+
+async def _labels(world: World, name: str, attempt: int) -> dict[str, str]:
+    """Say whose lines they are, in the words that Alloy's configuration uses too."""
+    row = await world.store.find_run(name, attempt=attempt)
+    if row:
+        return {"repository": row.run.repository, "run": name, "environment": row.run.environment}
+    found = await world.environments.find(name) if world.environments else None
+    if found:
+        return {
+            "repository": found.environment.repository,
+            "run": name,
+            "environment": found.environment.environment,
+        }
+    return {"run": name}
 
 
 async def tell_outside(app: App) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from conductor.bootstrap.attesting import attester
 from conductor.bootstrap.engines import engine_of, meter_of, registry
-from conductor.bootstrap.forges import github_of, token_for
+from conductor.bootstrap.forges import build_token_for, github_of, token_for
 from conductor.bootstrap.observing import attach, dashboards_of
 from conductor.bootstrap.secrets import synced
 from conductor.errors import ConductorError, StateError
@@ -70,7 +70,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         )
         secrets: Secrets = EmbeddedSecrets(carries=forge.carries)
         images = await opened.enter_async_context(registry(settings))
-        engine, builder = engine_of(settings, secrets, images)
+        engine, builder = engine_of(settings, secrets, images, build_token_for(github))
         if settings.secrets == "github":
             secrets = synced(settings, engine, github)
         attesting = attester(settings, opened)
@@ -107,12 +107,13 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )
         install(world)
-        attach(settings, world, opened)
         tracking = tracking_of(settings, store.database, world.clock, github)
         try:
-            yield App(
-                settings=settings, world=world, database=store.database, tracking=tracking, github=github
-            )
+            async with AsyncExitStack() as watching:
+                await attach(settings, world, watching)
+                yield App(
+                    settings=settings, world=world, database=store.database, tracking=tracking, github=github
+                )
         finally:
             install(None)
             await store.aclose()

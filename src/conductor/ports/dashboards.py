@@ -47,3 +47,7 @@ class Dashboards(Protocol):
     def link(self, board: Board) -> str:
         """Return its address for people, there or not."""
         ...
+
+    def logs(self, board: Board) -> str:
+        """Return where people search its logs; empty where they are not collected."""
+        ...

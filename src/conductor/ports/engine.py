@@ -40,6 +40,8 @@ class Place:
     """What is tested, as people name it (`acme/shop`): a mark on what is made, where the engine has marks."""
     branch: str = ""
     """The branch that the commit is of, for the same purpose; empty where it is not known."""
+    environment: str = ""
+    """Whose secrets it has (`qa`, `dev`), for the same purpose: collected logs bear it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

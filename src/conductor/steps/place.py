@@ -96,6 +96,7 @@ def place_of(run: Run) -> Place:
         publish=run.publish,
         repository=run.repository,
         branch=run.source.branch or "",
+        environment=run.environment,
     )
 
 

@@ -136,7 +136,9 @@ def _links(run: Run, lease: Lease | None) -> dict[str, str]:
     if lease is not None:
         links["stack"] = f"conductor stacks list {run.id}"
     if dashboards := the_world().dashboards:
-        links["dashboard"] = dashboards.link(Board(Of.RUN, run.id))
+        board = Board(Of.RUN, run.id)
+        links["dashboard"] = dashboards.link(board)
+        links |= {"search logs": where} if (where := dashboards.logs(board)) else {}
     return links
 
 

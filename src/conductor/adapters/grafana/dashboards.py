@@ -7,6 +7,7 @@ each other: Grafana answers 412, and whoever lost looks again. Source: grafana.c
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import httpx2
 
 from conductor.adapters.grafana.building import Json, Sources, drawn
-from conductor.adapters.grafana.designs import DESIGN, design_of
+from conductor.adapters.grafana.designs import DESIGN, design_of, quoted
 from conductor.errors import ConductorError, ConflictError, UnreachableError, UsageError
 from conductor.ports.dashboards import Board, Of
 
@@ -97,6 +98,24 @@ class GrafanaDashboards:
     def link(self, board: Board) -> str:
         """Return its address for people."""
         return f"{self._public_url}/d/{self.uid(board)}"
+
+    def logs(self, board: Board) -> str:
+        """Return Explore's address with the query of its logs (grafana.com/docs, "Explore", URL format)."""
+        if not self._sources.loki:
+            return ""
+        source = {"type": "loki", "uid": self._sources.loki}
+        query = {
+            "refId": "A",
+            "datasource": source,
+            "expr": f'{{run="{quoted(board.name)}"}}',
+            "queryType": "range",
+        }
+        pane = {
+            "datasource": self._sources.loki,
+            "queries": [query],
+            "range": {"from": "now-24h", "to": "now"},
+        }
+        return f"{self._public_url}/explore?schemaVersion=1&panes={quote(json.dumps({'a': pane}, separators=(',', ':')), safe='')}"
 
     def uid(self, board: Board) -> str:
         """Work out its uid: at most 40 characters, whatever it is of, and another for each instance."""

@@ -22,6 +22,9 @@ from conductor.ports.engine import Place
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_REPOSITORY = "conductor.dev/repo"
 LABEL_BRANCH = "conductor.dev/branch"
+LABEL_ENVIRONMENT = "conductor.dev/environment"
+REPOSITORY = "conductor.dev/repository"
+"""The annotation of pods with the repository's name as it is: a label cannot hold a slash."""
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
@@ -64,7 +67,7 @@ def service_objects(place: Place, layout: Layout, service: Service) -> Iterator[
     """Yield what one service consists of, what keeps its pods last. Its image may be another than the layout's."""
     own = _own_labels(place, layout.site, service, "service")
     yield from _placed(place, layout.site, volumes.config_maps(layout, service).items())
-    body = pods.controller(layout, service, own)
+    body = _told(place, pods.controller(layout, service, own))
     yield _object(place, own, kube_name(service.name), body)
 
 
@@ -73,7 +76,7 @@ def job_objects(place: Place, layout: Layout, job: Job) -> Iterator[Manifest]:
     own = _own_labels(place, layout.site, job.workload, "job")
     yield from _placed(place, layout.site, volumes.config_maps(layout, job.workload).items())
     template = pods.template(layout, job.workload, own, restart="Never", findable=False)
-    body = test_job(job, template, tools_image=layout.site.tools_image)
+    body = _told(place, test_job(job, template, tools_image=layout.site.tools_image))
     yield _object(place, own, kube_name(job.workload.name), body)
 
 
@@ -93,12 +96,23 @@ def labels_of(place: Place, site: Site) -> dict[str, str]:
         LABEL_INSTANCE: label_value(site.instance),
         LABEL_RUN: label_value(place.run),
     }
-    origin = {LABEL_REPOSITORY: place.repository, LABEL_BRANCH: place.branch}
+    origin = {
+        LABEL_REPOSITORY: place.repository,
+        LABEL_BRANCH: place.branch,
+        LABEL_ENVIRONMENT: place.environment,
+    }
     return made | {label: label_value(text) for label, text in origin.items() if text}
 
 
 def _own_labels(place: Place, site: Site, service: Service, kind: str) -> dict[str, str]:
     return {**labels_of(place, site), LABEL_WORKLOAD: kube_name(service.name), LABEL_KIND: kind}
+
+
+def _told(place: Place, body: Manifest) -> Manifest:
+    """Let the pods say of which repository they are, for whoever collects their logs."""
+    if place.repository:
+        body["spec"]["template"]["metadata"].setdefault("annotations", {})[REPOSITORY] = place.repository
+    return body
 
 
 def _placed(place: Place, site: Site, named: Iterable[tuple[str, Manifest]]) -> Iterator[Manifest]:
