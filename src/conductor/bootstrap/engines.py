@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conductor.adapters.kubernetes.kaniko.builder import TokenFor
     from conductor.adapters.kubernetes.manifests.site import Addresses, Site, Writer
     from conductor.ports.builder import Builder
     from conductor.ports.engine import Engine, Renderer
@@ -72,7 +73,9 @@ def engines_to_check() -> tuple[str, tuple[Renderer, ...]]:
     return "docker" if settings.engine == "fake" else settings.engine, renderers(settings)
 
 
-def engine_of(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:
+def engine_of(
+    settings: Settings, secrets: Secrets, images: Registry | None, build_token_for: TokenFor | None = None
+) -> tuple[Engine, Builder]:
     """Make the engine that the settings name, and what builds images for it. Nothing is reached yet."""
     if settings.engine == "fake":
         from conductor.adapters.fake.builder import FakeBuilder
@@ -80,7 +83,7 @@ def engine_of(settings: Settings, secrets: Secrets, images: Registry | None) -> 
 
         return FakeEngine(settings.state, instance=settings.instance), FakeBuilder(settings.state)
     if settings.engine == "kubernetes":
-        return _cluster(settings, secrets, images)
+        return _cluster(settings, secrets, images, build_token_for)
     from conductor.adapters.docker.builder import DockerBuilder
     from conductor.adapters.docker.connection.client import Connection
     from conductor.adapters.docker.engine import DockerEngine
@@ -104,7 +107,9 @@ def meter_of(engine: Engine) -> Meter | None:
     return engine if isinstance(engine, Meter) else None
 
 
-def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> tuple[Engine, Builder]:
+def _cluster(
+    settings: Settings, secrets: Secrets, images: Registry | None, token_for: TokenFor | None
+) -> tuple[Engine, Builder]:
     """Without a registry nothing is built: pods could get it from nowhere."""
     from conductor.adapters.kubernetes.api.connection import Connection
     from conductor.adapters.kubernetes.builder import NoBuilder
@@ -118,7 +123,10 @@ def _cluster(settings: Settings, secrets: Secrets, images: Registry | None) -> t
     from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
     from conductor.adapters.kubernetes.kaniko.configuring import configured
 
-    return engine, KanikoBuilder(connection, images, site=site, kaniko=configured(settings))
+    kaniko = configured(settings)
+    if settings.build_git_token:
+        token_for = None
+    return engine, KanikoBuilder(connection, images, site=site, kaniko=kaniko, token_for=token_for)
 
 
 def _addresses(settings: Settings) -> Addresses | None:

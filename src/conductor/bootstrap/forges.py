@@ -31,6 +31,11 @@ def token_for(github: GitHubHosting | None) -> Callable[[str], Awaitable[str | N
     return github.token_for if github else None
 
 
+def build_token_for(github: GitHubHosting | None) -> Callable[[str], Awaitable[str | None]] | None:
+    """Return what gives builds tokens: an App's, each for one repository and an hour. A token of one's own goes into no build."""
+    return github.token_for if github and github.is_app else None
+
+
 def hostings_of(settings: Settings, github: GitHubHosting | None) -> Mapping[str, Hosting]:
     """Give all of them by name."""
     from conductor.adapters.folder.hosting import FolderHosting

@@ -65,6 +65,6 @@ class BuildSettings(BaseSettings):
     build_git_token: SecretStr | None = Field(
         default=None,
         description="Token with which the cluster fetches commits from `CONDUCTOR_GIT_HOST` to build them. Whatever a Dockerfile runs can "
-        "read it: it may read that repository and nothing else. Without it, where `CONDUCTOR_GIT_TOKEN` is needed, Conductor sends what it "
-        "has fetched itself.",
+        "read it: it may read that repository and nothing else. Without it a GitHub App makes one for each build, for its repository and "
+        "an hour; and where there is only `CONDUCTOR_GIT_TOKEN` or `CONDUCTOR_GITHUB_TOKEN`, Conductor sends what it has fetched itself.",
     )

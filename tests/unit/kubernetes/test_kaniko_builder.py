@@ -19,14 +19,14 @@ from conductor.adapters.fake.shell import Course
 from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.api.kinds import JOB, NAMESPACE, POD, SECRET, Manifest
 from conductor.adapters.kubernetes.engine import KubernetesEngine
-from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder
+from conductor.adapters.kubernetes.kaniko.builder import KanikoBuilder, TokenFor
 from conductor.adapters.kubernetes.kaniko.job import GRANT, Order, job, job_name
 from conductor.adapters.kubernetes.kaniko.site import KanikoSite
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.building.context import key_of
 from conductor.domain.stack import Build
 from conductor.errors import ConflictError, RunError
-from conductor.ports.builder import BuildOrder
+from conductor.ports.builder import BuildOrder, Remote
 from conductor.ports.registry import Credentials, PushGrant
 
 SITE = Site(instance="here")
@@ -143,9 +143,10 @@ class Workshop:
     checkout: Path
     lines: list[str] = field(default_factory=list)
 
-    def builder(self, **settings: Any) -> KanikoBuilder:
+    def builder(self, *, token_for: TokenFor | None = None, **settings: Any) -> KanikoBuilder:
         """Give a builder as another process would have it."""
-        return KanikoBuilder(self.connection, self.shelf, site=SITE, kaniko=KanikoSite(**settings))  # type: ignore[arg-type]
+        kaniko = KanikoSite(**settings)
+        return KanikoBuilder(self.connection, self.shelf, site=SITE, kaniko=kaniko, token_for=token_for)  # type: ignore[arg-type]
 
     async def order(self, builder: KanikoBuilder, **other: Any) -> BuildOrder:
         key = key_of(self.checkout, Build())
@@ -432,3 +433,28 @@ async def test_builds_of_a_run_that_nobody_waits_for_are_ended_and_those_of_othe
         assert workshop.shelf.revoked == [job_name(orders[0])]
         gate.set()
         assert (await building[1]).digest == DIGEST
+
+
+async def test_a_build_fetches_with_a_token_made_for_its_repository_and_without_one_where_there_is_none(
+    open_workshop: MakeWorkshop,
+):
+    asked: list[str] = []
+
+    async def token_for(url: str) -> str | None:
+        asked.append(url)
+        return "ghs_for_this_repository" if "acme/shop" in url else None
+
+    async with open_workshop() as workshop:
+        (workshop.checkout / ".dockerignore").write_text(".git\n")
+        builder = workshop.builder(token_for=token_for)
+        for name, url in (("web", "https://github.com/acme/shop.git"), ("api", "https://example.org/x.git")):
+            remote = Remote(url=url, commit="c" * 40)
+            order = await workshop.order(builder, name=name, remote=remote, key=name * 22)
+            assert (await workshop.build(builder, order)).digest == DIGEST
+        first, second = (one.environment for one in workshop.kaniko.started)
+        assert asked == ["https://github.com/acme/shop.git", "https://example.org/x.git"]
+        assert (first["GIT_USERNAME"], first["GIT_PASSWORD"]) == ("x-access-token", "ghs_for_this_repository")
+        assert "GIT_PASSWORD" not in second
+        sent = workshop.builder(token_for=token_for, git=None)
+        await workshop.build(sent, await workshop.order(sent, name="sent", remote=remote, key="sent" * 16))
+        assert len(asked) == 2, "what Conductor sends itself needs no token"

@@ -59,6 +59,11 @@ class GitHubHosting:
         self._comments = Comments(self._api, self._own)
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
+    @property
+    def is_app(self) -> bool:
+        """Tell whether it is asked as an App: its tokens reach one repository and end within an hour."""
+        return self._site.app is not None
+
     def issues(self, *, label: str = "") -> GitHubIssues:
         """Give its issues; `label` is put on those that somebody works on."""
         return GitHubIssues(self._api, self._own, label=label)

@@ -14,10 +14,12 @@ import re
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.api.connection import Connection
@@ -27,7 +29,7 @@ from conductor.adapters.kubernetes.kaniko.endings import Recipe, error_of, is_cu
 from conductor.adapters.kubernetes.kaniko.following import Ended, Following
 from conductor.adapters.kubernetes.kaniko.job import GRANT, REPOSITORY, TOLD, Order, job, job_name, owned
 from conductor.adapters.kubernetes.kaniko.place import labels_of, namespace_of
-from conductor.adapters.kubernetes.kaniko.site import KanikoSite
+from conductor.adapters.kubernetes.kaniko.site import GitAccess, KanikoSite
 from conductor.adapters.kubernetes.manifests.kube_names import label_value
 from conductor.adapters.kubernetes.manifests.site import Site
 from conductor.adapters.kubernetes.seeing.pod_status import holds
@@ -46,6 +48,8 @@ GOING = timedelta(minutes=1)
 """So long a Job may take to go."""
 TRIES = 2
 """A context that was cut off is sent once more."""
+TokenFor = Callable[[str], Awaitable[str | None]]
+"""Gives a token that reads the repository at an address and nothing else, and ends soon: whatever a Dockerfile runs can read it."""
 _LOOK = 0.1
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LOG = logging.getLogger(__name__)
@@ -55,12 +59,19 @@ class KanikoBuilder:
     """Builds on a cluster. `site` names the instance and its role; `kaniko` is how images are built."""
 
     def __init__(
-        self, connection: Connection, registry: Registry, *, site: Site, kaniko: KanikoSite | None = None
+        self,
+        connection: Connection,
+        registry: Registry,
+        *,
+        site: Site,
+        kaniko: KanikoSite | None = None,
+        token_for: TokenFor | None = None,
     ) -> None:
         self._connection = connection
         self._registry = registry
         self._site = site
         self._kaniko = kaniko or KanikoSite()
+        self._token_for = token_for
         self._slots = asyncio.Semaphore(self._kaniko.at_once)
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._preparing = asyncio.Lock()
@@ -159,16 +170,27 @@ class KanikoBuilder:
             grant=grant,
             token=secrets.token_hex(4),
         )
-        made = await client.create(job(wanted, site=self._site, kaniko=self._kaniko))
+        kaniko = await self._with_token(wanted)
+        made = await client.create(job(wanted, site=self._site, kaniko=kaniko))
         if made is None:  # another process was faster
             return await client.get(JOB, name, namespace_of(self._site, self._kaniko))
         try:
-            for thing in owned(wanted, made["metadata"], site=self._site, kaniko=self._kaniko):
+            for thing in owned(wanted, made["metadata"], site=self._site, kaniko=kaniko):
                 await client.create(thing)
             return await client.patch(JOB, name, {"spec": {"suspend": False}}, made["metadata"]["namespace"])
         except ConductorError:
             await self._remove(client, made)
             raise
+
+    async def _with_token(self, wanted: Order) -> KanikoSite:
+        """Give the build a token of its own for the repository that it fetches, where there is one to be had."""
+        remote = wanted.order.remote
+        if self._token_for is None or remote is None or not wanted.fetches:
+            return self._kaniko
+        token = await self._token_for(remote.url)
+        if token is None:
+            return self._kaniko
+        return replace(self._kaniko, git=GitAccess(host=urlsplit(remote.url).netloc.lower(), token=token))
 
     async def _remove(self, client: Client, found: Manifest) -> None:
         """Remove a Job with all that is its own, and take its grant back; returns once it is gone."""

@@ -39,7 +39,7 @@ def _git_access(settings: Settings) -> GitAccess | None:
     """Let the cluster fetch what needs no token, or has one of its own: Conductor's never goes where a Dockerfile can read it."""
     if settings.build_git_token:
         return GitAccess(host=settings.git_host, token=settings.build_git_token.get_secret_value())
-    return None if settings.git_token else GitAccess()
+    return None if settings.git_token or settings.github_token else GitAccess()
 
 
 def _text(file: Path) -> str:
