@@ -67,6 +67,7 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         forge = FolderForge(
             token=Token(settings.git_host, token.get_secret_value()) if token else None,
             token_for=token_for(github),
+            push_token_for=github.push_token_for if github else None,
         )
         secrets: Secrets = EmbeddedSecrets(carries=forge.carries)
         images = await opened.enter_async_context(registry(settings))
@@ -76,10 +77,12 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
         attesting = attester(settings, opened)
         await opened.enter_async_context(_met(engine, at_once=at_once))
         await asyncio.to_thread(_import, _FOR_READING)
+        from conductor.adapters.stores.environments import SqlEnvironments
         from conductor.adapters.stores.history import SqlHistory
         from conductor.adapters.stores.sql import SqlStore
         from conductor.bootstrap.keeping import retention_of, tariff_of
         from conductor.bootstrap.tracking import tracking_of
+        from conductor.bootstrap.workspaces import workspace_rules, workspaces_of
         from conductor.domain.budget import Budget
         from conductor.domain.scan import Severity
         from conductor.ports.world import World, install
@@ -103,6 +106,9 @@ async def reading(settings: Settings, *, at_once: bool = False) -> AsyncIterator
             meter=meter_of(engine),
             dashboards=dashboards_of(settings, opened),
             news=store.news,
+            environments=SqlEnvironments(store.database),
+            workspaces=workspaces_of(settings, engine, opened),
+            workspace=workspace_rules(settings),
             workflows=github.workflows if github else None,
             scan_gate=Severity(settings.scan_fail_on.title()) if settings.scan_fail_on else None,
         )

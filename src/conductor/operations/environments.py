@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import secrets as randomness
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -31,6 +31,7 @@ from conductor.operations.start_run import repository_name
 from conductor.ports.engine import ExecResult, Place
 from conductor.ports.environments import EnvironmentRow
 from conductor.ports.forge import Pushed, Work
+from conductor.ports.issues import Tracking
 from conductor.ports.terminal import Terminal
 from conductor.ports.world import World
 from conductor.steps.environments.record import environments_of, workspaces_of
@@ -78,6 +79,17 @@ async def request(world: World, asked: EnvironmentRequest) -> EnvironmentRow:
     if not row.state.status.is_over and row.state.status in _UNDER_WAY:
         await _begin(world, row.environment)
     return row
+
+
+async def location_of(tracking: Tracking, repository: str) -> str:
+    """Return where git finds a repository of the forges. NotFoundError where none of them has it."""
+    for issues in tracking.issues.values():
+        with suppress(NotFoundError):
+            return await issues.location(repository)
+    raise NotFoundError(
+        f"there is no repository {repository!r} on any forge that is set up here",
+        remedy="Set CONDUCTOR_REPOSITORIES or connect GitHub; or give its folder or address.",
+    )
 
 
 async def wait(world: World, name: str, *, timeout: timedelta) -> EnvironmentRow:

@@ -33,6 +33,10 @@ class Issues(Protocol):
         """Return one, open or closed."""
         ...
 
+    async def location(self, repository: str) -> str:
+        """Return the address or folder that git finds the repository at. NotFoundError where there is none of that name."""
+        ...
+
     async def show_claim(self, claim: Claim) -> Claim:
         """Show on the issue who works on it, once; returned with its marks."""
         ...

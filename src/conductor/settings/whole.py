@@ -23,6 +23,7 @@ from conductor.settings.own import OwnSettings, default_state
 from conductor.settings.registry import RegistrySettings
 from conductor.settings.secrets import SecretSettings
 from conductor.settings.server import ServerSettings
+from conductor.settings.workspaces import WorkspaceSettings
 
 PREFIX = "CONDUCTOR_"
 
@@ -34,6 +35,7 @@ class Settings(
     KeepingSettings,
     ObservingSettings,
     ServerSettings,
+    WorkspaceSettings,
     BuildSettings,
     RegistrySettings,
     ClusterSettings,

@@ -43,6 +43,10 @@ class FakeIssues:
             raise NotFoundError(f"there is no repository {repository}")
         return [one for one in mine if one.is_open and set(labels) <= set(one.labels)][:limit]
 
+    async def location(self, repository: str) -> str:
+        """Return an address: every repository has one."""
+        return f"/srv/{repository}"
+
     async def find_issue(self, repository: str, number: int) -> Issue:
         """Return one."""
         self._suffer("find_issue")

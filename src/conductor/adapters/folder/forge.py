@@ -32,10 +32,12 @@ class FolderForge:
         *,
         token: Token | None = None,
         token_for: TokenFor | None = None,
+        push_token_for: TokenFor | None = None,
         timeout: timedelta = TIMEOUT,
         limits: Limits | None = None,
     ) -> None:
         self._opener = Opener(token=token, token_for=token_for, timeout=timeout)
+        self._pusher = Opener(token=token, token_for=push_token_for or token_for, timeout=timeout)
         self._limits = limits or Limits()
 
     async def resolve(self, location: str, ref: str | None) -> Source:
@@ -108,7 +110,7 @@ class FolderForge:
         """Bring commits into the repository; nothing is forced over others' work."""
         place = located(source.location)
         with translated(f"pushing {work.branch} to {place.text}", in_run=False):
-            async with self._opener.git(place) as git:
+            async with self._pusher.git(place) as git:
                 repository = await find_repository(git, place)
                 if repository is None:
                     raise GitError("fatal: it is no git repository any more")

@@ -49,6 +49,10 @@ class FolderIssues:
         found = sorted(_issues(repository, files), key=lambda one: one.number)
         return [one for one in found if one.is_open and set(labels) <= set(one.labels)][:limit]
 
+    async def location(self, repository: str) -> str:
+        """Return the folder of the bare repository. NotFoundError where there is none."""
+        return str(await asyncio.to_thread(bare.folder_of, self._root, repository))
+
     async def find_issue(self, repository: str, number: int) -> Issue:
         """Return one, open or closed."""
         async with self._open(repository) as ledger:

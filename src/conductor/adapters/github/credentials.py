@@ -41,6 +41,7 @@ class Use(Enum):
     READ = "read"
     TELL = "tell"
     CLONE = "clone"
+    PUSH = "push"
     WORKFLOWS = "workflows"
     SECRETS = "secrets"
     LIST = "list"
@@ -55,6 +56,7 @@ _PERMISSIONS: Mapping[Use, Mapping[str, str]] = {
     Use.READ: {"contents": "read", "pull_requests": "read", "metadata": "read"},
     Use.TELL: {"checks": "write", "issues": "write", "metadata": "read"},
     Use.CLONE: {"contents": "read", "metadata": "read"},
+    Use.PUSH: {"contents": "write", "metadata": "read"},
     Use.WORKFLOWS: {"actions": "write", "metadata": "read"},
     Use.SECRETS: {"secrets": "read", "environments": "read", "metadata": "read"},
     Use.LIST: {"metadata": "read"},

@@ -66,7 +66,7 @@ class GitHubHosting:
 
     def issues(self, *, label: str = "") -> GitHubIssues:
         """Give its issues; `label` is put on those that somebody works on."""
-        return GitHubIssues(self._api, self._own, label=label)
+        return GitHubIssues(self._api, self._own, label=label, location=self._site.location)
 
     def verify(self, body: bytes, signature: str) -> bool:
         """Tell whether GitHub signed it (`X-Hub-Signature-256`)."""
@@ -137,6 +137,11 @@ class GitHubHosting:
         """Return what opens the repository at an address of git, for reading; None where it is not of this GitHub."""
         repository = self._site.repository_at(location)
         return await self._credentials.token(repository, Use.CLONE) if repository else None
+
+    async def push_token_for(self, location: str) -> str | None:
+        """Return what opens the repository at an address of git, for writing; None where it is not of this GitHub."""
+        repository = self._site.repository_at(location)
+        return await self._credentials.token(repository, Use.PUSH) if repository else None
 
     async def aclose(self) -> None:
         """Let go of the connections."""

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,10 +34,13 @@ class GitHubIssues:
 
     name = "github"
 
-    def __init__(self, api: Api, own: OwnComments, *, label: str = "") -> None:
+    def __init__(
+        self, api: Api, own: OwnComments, *, label: str = "", location: Callable[[str], str] = str
+    ) -> None:
         self._api = api
         self._own = own
         self._label = label
+        self._location = location
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def list_issues(
@@ -53,6 +56,10 @@ class GitHubIssues:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    async def location(self, repository: str) -> str:
+        """Return the address that git clones from."""
+        return self._location(repository)
 
     async def find_issue(self, repository: str, number: int) -> Issue:
         """Return one, open or closed. NotFoundError for a pull request, too."""
