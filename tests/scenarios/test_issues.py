@@ -147,6 +147,18 @@ async def test_only_ones_own_is_released_or_renewed(tracking: Tracking, clock: F
         await issues.renew(tracking, SHOP, 3, principal="ada")
 
 
+async def test_work_on_ones_own_issue_renews_its_claim_and_on_anothers_changes_nothing(
+    tracking: Tracking, clock: FakeClock
+):
+    assert await issues.work_on(tracking, SHOP, 3, principal="ada", environment="shop-env-a") is None
+    await issues.claim(tracking, SHOP, 3, principal="ada", keep_for=HOUR)
+    assert await issues.work_on(tracking, SHOP, 3, principal="ben", environment="shop-env-b") is None
+    worked = await issues.work_on(tracking, SHOP, 3, principal="ada", environment="shop-env-a")
+    assert worked == (await issues.find_issue(tracking, SHOP, 3)).claim
+    assert (worked.environment, worked.expires_at - clock.now()) == ("shop-env-a", 8 * HOUR)
+    assert (await issues.work_on(tracking, SHOP, 3, principal="ada")).environment == "shop-env-a"
+
+
 async def test_repositories_that_are_not_allowed_and_spans_that_cannot_be_are_refused(tracking: Tracking):
     with pytest.raises(RefusedError, match="not on the list"):
         await issues.list_issues(tracking, "evil/shop")

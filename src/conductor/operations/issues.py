@@ -125,6 +125,19 @@ async def renew(
     return await _shown(tracking, renewed)
 
 
+async def work_on(
+    tracking: Tracking, repository: str, number: int, *, principal: str, environment: str = ""
+) -> Claim | None:
+    """Renew one's own claim since there is work on it, and note the environment; None where it is free or another's, which stays so."""
+    standing = await tracking.claims.find(repository, number)
+    if standing is None or standing.principal != principal:
+        return None
+    try:
+        return await renew(tracking, repository, number, principal=principal, environment=environment)
+    except (ConflictError, NotFoundError):  # somebody was faster
+        return None
+
+
 async def release(
     tracking: Tracking, repository: str, number: int, *, principal: str | None = None
 ) -> Claim | None:
