@@ -12,6 +12,7 @@ from pathlib import Path
 from conductor.domain.blueprint import Blueprint
 from conductor.domain.event import Kind
 from conductor.domain.globs import matches
+from conductor.domain.masking import Masker
 from conductor.domain.results import Ending, ReportProblem, SuiteResult
 from conductor.domain.run import Run
 from conductor.domain.stack import Job
@@ -43,7 +44,7 @@ async def keep_results(
     """Do so for a suite that ended by itself, or that somebody stopped for the reason `ended_by`."""
     job = blueprint.job(suite)
     mask = await secrets_at_hand(run, blueprint)
-    found = await _collect(run, job)
+    found = await _collect(run, job, mask)
     junit = read_junit(found.reports, mask=mask)
     result = judge_suite(
         suite,
@@ -100,13 +101,14 @@ async def put_on_record(run: Run, result: SuiteResult) -> None:
 class _Found:
     """What a job left: reports by their names, the names under which files are kept, and what is missing in words."""
 
+    mask: Masker
     reports: dict[str, bytes] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
-async def _collect(run: Run, job: Job) -> _Found:
-    found = _Found()
+async def _collect(run: Run, job: Job, mask: Masker) -> _Found:
+    found = _Found(mask=mask)
     world = the_world()
     try:
         with tempfile.TemporaryFile(dir=world.evidence.folder(run.id, run.attempt)) as archive:
@@ -123,8 +125,10 @@ async def _collect(run: Run, job: Job) -> _Found:
 
 
 async def _keep(run: Run, job: Job, member: str, content: bytes, found: _Found) -> None:
+    """Keep a file. A report is kept masked, as what is read of it is; what else a repository keeps is its own business."""
     if any(matches(pattern, member) for pattern in job.reports):
         found.reports[member] = content
+        content = found.mask(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
     name = f"artifacts/{job.workload.name}/{member}"
     try:
         await the_world().evidence.save(run.id, run.attempt, name, content)
