@@ -5,6 +5,7 @@ Law: a line passes the masks that are known before it leaves; libraries' lines a
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -27,6 +28,7 @@ _LOUD_LIBRARIES = (
     "httpcore2",
 )
 _masks: list[Mask] = []
+_tracing: list[bool] = []
 
 
 def configure(*, level: str = "warning", form: str = "auto", stream: TextIO | None = None) -> None:
@@ -36,6 +38,7 @@ def configure(*, level: str = "warning", form: str = "auto", stream: TextIO | No
     as_json = form == "json" or (form == "auto" and not out.isatty())
     shared: Sequence[Any] = (
         structlog.contextvars.merge_contextvars,
+        _traced,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -79,6 +82,38 @@ def masking(mask: Mask) -> Iterator[None]:
         yield
     finally:
         _masks.remove(mask)
+
+
+def trace_id(run: str) -> int:
+    """Work out the trace of a run: the same in each process that goes on with it (128 bits, never 0).
+
+    >>> f"{trace_id('shop-k3v9qd'):032x}"
+    '123c5a4b796fb2859e147f54dbc80f2b'
+    """
+    return _identity(16, "trace", run)
+
+
+def span_id(run: str, *of: str) -> int:
+    """Work out the span of a part of a run: its attempt, and within that a step with what it is done for (64 bits, never 0)."""
+    return _identity(8, "span", run, *of)
+
+
+def _identity(size: int, *of: str) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(of).encode()).digest()[:size], "big") or 1
+
+
+def bear_trace_ids() -> None:
+    """Let each line of a run bear the ids of its trace and span from now on."""
+    _tracing.append(True)
+
+
+def _traced(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _tracing and isinstance(run := fields.get("run"), str):
+        fields["trace_id"] = f"{trace_id(run):032x}"
+        if step := fields.get("step"):
+            of = (str(fields.get("attempt", 1)), str(step), str(fields.get("subject", "")))
+            fields["span_id"] = f"{span_id(run, *of):016x}"
+    return fields
 
 
 def _rendering(out: TextIO, *, as_json: bool) -> list[Any]:

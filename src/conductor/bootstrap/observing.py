@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
@@ -44,6 +45,22 @@ async def attach(settings: Settings, world: World, opened: AsyncExitStack) -> No
     """Have logs and traces leave, where the settings say where to."""
     if settings.loki_url:
         await _push_logs(settings, world, opened)
+    if settings.traces:
+        _send_traces(settings, world, opened)
+
+
+def _send_traces(settings: Settings, world: World, opened: AsyncExitStack) -> None:
+    try:
+        from conductor.adapters.traces.spans import exporting
+    except ImportError:
+        _log.warning("no traces are sent: pip install conductor[traces]")
+        return
+    from conductor import telemetry
+
+    spans = exporting(settings.traces, instance=settings.instance)
+    opened.push_async_callback(asyncio.to_thread, spans.close)
+    world.news.on_events(spans.heard)
+    telemetry.bear_trace_ids()
 
 
 async def _push_logs(settings: Settings, world: World, opened: AsyncExitStack) -> None:

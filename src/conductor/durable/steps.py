@@ -122,7 +122,9 @@ class _Doing:
         """Do it, show its start, and return the record: value or error, and its times."""
         began = the_world().clock.now()
         self.is_fresh = True
-        with structlog.contextvars.bound_contextvars(run=self.run.id, step=self.name, subject=self.subject):
+        with structlog.contextvars.bound_contextvars(
+            run=self.run.id, attempt=self.run.attempt, step=self.name, subject=self.subject
+        ):
             try:
                 await self._show_start(began)
                 record = {"value": encode(await self._try(body), self.result)}

@@ -7,6 +7,7 @@ applies `foundation` once, then `service_objects` and `job_objects` one by one; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from conductor.adapters.kubernetes.manifests import network, pods, volumes
 from conductor.adapters.kubernetes.manifests.files import Files
@@ -108,7 +109,7 @@ def _own_labels(place: Place, site: Site, service: Service, kind: str) -> dict[s
     return {**labels_of(place, site), LABEL_WORKLOAD: kube_name(service.name), LABEL_KIND: kind}
 
 
-def _told(place: Place, body: Manifest) -> Manifest:
+def _told(place: Place, body: dict[str, Any]) -> Manifest:
     """Let the pods say of which repository they are, for whoever collects their logs."""
     if place.repository:
         body["spec"]["template"]["metadata"].setdefault("annotations", {})[REPOSITORY] = place.repository
