@@ -6,7 +6,14 @@ import re
 
 from tests.unit.deploy.rendered import DEPLOY
 
-from conductor.adapters.kubernetes.diagnosis import EVERYWHERE, INSIDE, binding_rights
+from conductor.adapters.kubernetes.diagnosis import (
+    DISMISSING,
+    EVERYWHERE,
+    INSIDE,
+    Right,
+    binding_rights,
+    bringing_rights,
+)
 
 PAGE = DEPLOY.parent / "docs" / "howto" / "install-on-kubernetes.md"
 ROW = re.compile(
@@ -19,6 +26,13 @@ def test_every_right_that_is_granted_has_its_reason_on_the_page():
     everywhere, _, inside = section.partition("In the namespaces that it made")
     assert _rows(everywhere) == _granted((*EVERYWHERE, *binding_rights("conductor-namespace")))
     assert _rows(inside) == _granted(INSIDE)
+
+
+def test_every_right_that_bringing_secrets_takes_has_its_reason_on_its_page():
+    page = (DEPLOY.parent / "docs" / "howto" / "sync-secrets.md").read_text()
+    runner = [Right(group="", resource=name, verbs=("create",)) for name in ("configmaps", "secrets")]
+    granted = (*bringing_rights("conductor-secret-writer"), *DISMISSING, *runner)
+    assert _rows(page.partition("## The rights")[2]) == _granted(granted)
 
 
 def _rows(text: str) -> list[tuple[str, str, tuple[str, ...]]]:
