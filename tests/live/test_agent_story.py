@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +15,14 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp import Client
 from tests.live.served import Site, left_clean, prepared, serving
 from tests.live.shop import shop_repository
+from tests.live.workspace_image import workspace_image
 from tests.mcp.agents import Agent
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 MOST_WAITS = 20
+TITLE, WISH = "Totals lose their cents", "Two Earl Grey are 13.80 EUR."
+IDENTITY = "git config user.name agent && git config user.email agent@example.org"
 RIGHT = "return `${(cents / 100).toFixed(2)} ${this.currency}`;"
 SEEDED = "return `${Math.floor(cents / 100).toFixed(2)} ${this.currency}`;"
 WRONG = "return `${Math.round(cents / 100).toFixed(2)} ${this.currency}`;"
@@ -78,52 +83,64 @@ def comment(site: Site, bare: Path, issue: int) -> str:
     return site.git("show", f"refs/conductor/issues:{told[0]}", at=bare) if told else ""
 
 
-async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(tmp_path: Path):
-    site = prepared(tmp_path, engine="docker")
+async def edit(agent: Agent, environment: str, was: str, fix: str, unit_test: str) -> None:
+    """Change the code as an agent does: read, replace, write, run its unit tests, commit."""
+    path = "backend/shop.js"
+    code, offset = "", 0
+    while offset is not None:
+        part = await agent.ask("read_file", environment=environment, path=path, offset=offset)
+        code, offset = code + part["content"], part["next"]
+    assert was in code
+    await agent.ask("write_file", environment=environment, path=path, content=code.replace(was, fix))
+    await agent.ask("write_file", environment=environment, path="backend/price.test.js", content=unit_test)
+    await shell(agent, environment, "node --test backend/price.test.js")
+    await shell(agent, environment, f"git add --all && git commit --quiet --message {shlex.quote(fix)}")
+
+
+async def shell(agent: Agent, environment: str, command: str) -> str:
+    """Run a command there that goes well."""
+    done = await agent.ask("exec_in_environment", environment=environment, command=command)
+    assert done["exit_code"] == 0, done
+    return str(done["stdout"])
+
+
+async def ready(agent: Agent, environment: str) -> None:
+    """Wait until it can be worked in."""
+    for _ in range(MOST_WAITS):
+        place = await agent.ask("show_environment", environment=environment, wait_seconds=20)
+        if place["status"] not in ("requested", "provisioning"):
+            break
+    assert place["status"] == "ready", place
+
+
+async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(
+    tmp_path: Path, engine_state: Path
+):
+    image = await asyncio.to_thread(workspace_image, engine_state, tmp_path)
+    site = prepared(tmp_path / "site", engine="docker", CONDUCTOR_WORKSPACE_IMAGE=image)
     bare = broken_shop(site)
     made = site.command("tokens", "create", "agent", "--role", "run", "--repository", "shop")
-    token = made.stdout.strip()
-    site.command(
-        "issues",
-        "create",
-        "shop",
-        "--title",
-        "Totals lose their cents",
-        "--body",
-        "Two Earl Grey are 13.80 EUR.",
-        "--label",
-        "bug",
-    )
+    site.command("issues", "create", "shop", "--title", TITLE, "--body", WISH, "--label", "bug")
     with left_clean(site), serving(site) as (_, address):
         hook = site.command(
             "hook", "install", str(bare), "--server", address, "--secret-file", str(site.secret_file)
         )
         assert hook.returncode == 0, hook.stderr
-        async with agent_of(address, token) as agent:
-            issue = (await agent.ask("list_issues", repository="shop", labels=["bug"]))["issues"][0]["number"]
+        async with agent_of(address, made.stdout.strip()) as agent:
+            listed = await agent.ask("list_issues", repository="shop", labels=["bug"])
+            issue = next(one["number"] for one in listed["issues"] if not one["claimed_by"])
             claimed = await agent.ask("claim_issue", repository="shop", issue=issue)
-            clone = site.folder / "clone"
-            site.git("clone", "--quiet", str(bare), str(clone))
-            site.git("switch", "--quiet", "--create", claimed["branch"], at=clone)
-            code = clone / "backend" / "shop.js"
+            assert WISH in claimed["body"]
+            place = await agent.ask("request_environment", repository="shop", issue=issue)
+            assert place["branch"] == claimed["branch"]
+            environment = place["environment"]
+            await ready(agent, environment)
+            await shell(agent, environment, IDENTITY)
 
-            def push(fix: str, was: str) -> str:
-                code.write_text(code.read_text().replace(was, fix))
-                site.git("commit", "--quiet", "--all", "--message", f"Fixes #{issue}", at=clone)
-                site.git("tag", "--force", f"run-integration-tests-{issue}", at=clone)
-                site.git(
-                    "push",
-                    "--quiet",
-                    "--force",
-                    "origin",
-                    claimed["branch"],
-                    f"run-integration-tests-{issue}",
-                    at=clone,
-                )
-                return site.git("rev-parse", "HEAD", at=clone).strip()
-
-            commit = push(WRONG, SEEDED)
-            first = await agent.ask("start_run", repository="shop", ref=commit)
+            await edit(agent, environment, SEEDED, WRONG, UNIT_TEST)
+            tag = f"run-integration-tests-{issue}"
+            pushed = await agent.ask("push_branch", environment=environment, tag=tag)
+            first = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
             assert await verdict_of(agent, first["run"]) == "failed"
             digest = await agent.ask("run_digest", run=first["run"])
             assert "13.80 EUR" in digest["digest"]
@@ -131,10 +148,16 @@ async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(tmp_
             again = await agent.ask("rerun_failed", run=first["run"])
             assert (again["attempt"], again["failed_only"]) == (2, True)
             assert await verdict_of(agent, first["run"]) == "failed"
-            commit = push(RIGHT, WRONG)
-            second = await agent.ask("start_run", repository="shop", ref=commit)
+
+            await edit(
+                agent, environment, WRONG, RIGHT, UNIT_TEST.replace("1400", "1380").replace("14.00", "13.80")
+            )
+            pushed = await agent.ask("push_branch", environment=environment, tag=tag)
+            second = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
             assert second["run"] != first["run"]
             assert await verdict_of(agent, second["run"]) == "passed"
+
+            assert (await agent.ask("release_environment", environment=environment))["status"] == "released"
             for run in (first, second):
                 await agent.ask("delete_stack", run=run["run"])
             await agent.ask("release_issue", repository="shop", issue=issue)

@@ -5,16 +5,19 @@ Law: they have an end too, and say that they were cut. What they hold was masked
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from pydantic_core import to_jsonable_python
 
 from conductor.errors import ConductorError, NotFoundError
 from conductor.mcp import refusals, visible
 from conductor.mcp.offering import Visiting
 from conductor.mcp.visit import Visit
+from conductor.operations import environments
 from conductor.operations.retention import refuse_removed
 from conductor.reports.digest import to_digest
 from conductor.reports.markdown import to_markdown
@@ -47,6 +50,20 @@ def add(server: MCPServer[Any], visiting: Visiting) -> None:
     async def log(run: str, service: str, context: Context) -> str:
         """Give the last of what one of them wrote."""
         return await _answered(_logs(visiting(context), run, service))
+
+    @server.resource(
+        "conductor://environments/{environment}", title="An environment", mime_type="application/json"
+    )
+    async def environment(environment: str, context: Context) -> str:
+        """Give how an environment stands, with the steps that made it."""
+        return await _answered(_environment(visiting(context), environment))
+
+
+async def _environment(visit: Visit, name: str) -> str:
+    row = await visible.find_environment(visit, name)
+    view = await environments.find(visit.world, row.environment.id)
+    shown = to_jsonable_python(view)
+    return json.dumps(shown, ensure_ascii=False, indent=1)
 
 
 async def _report(visit: Visit, run: str) -> str:

@@ -11,13 +11,14 @@ from mcp.server.mcpserver import Context, MCPServer
 from conductor.mcp import prompts, resources
 from conductor.mcp.guide import INSTRUCTIONS
 from conductor.mcp.offering import Offer, Visiting, offer
+from conductor.mcp.tools.environments import ENVIRONMENTS
 from conductor.mcp.tools.evidence import EVIDENCE
 from conductor.mcp.tools.issues import ISSUES
 from conductor.mcp.tools.runs import RUNS
 from conductor.mcp.tools.stacks import STACKS
 from conductor.mcp.visit import Caller, Site, Visit
 
-TOOLS: tuple[Offer, ...] = (*ISSUES, *RUNS, *EVIDENCE, *STACKS)
+TOOLS: tuple[Offer, ...] = (*ISSUES, *ENVIRONMENTS, *RUNS, *EVIDENCE, *STACKS)
 Calling = Callable[[Context[Any, Any]], Caller]
 """Tells who calls, by the context of a request."""
 

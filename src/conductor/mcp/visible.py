@@ -8,6 +8,8 @@ from conductor.domain.names import attempt_of
 from conductor.domain.run import Run
 from conductor.errors import NotFoundError, RefusedError, UsageError
 from conductor.mcp.visit import Visit
+from conductor.operations import environments
+from conductor.ports.environments import EnvironmentRow
 from conductor.ports.store import RunRow
 
 
@@ -34,9 +36,24 @@ async def find_run(visit: Visit, name: str, attempt: int | None = None) -> RunRo
     return row
 
 
+async def find_environment(visit: Visit, name: str) -> EnvironmentRow:
+    """Return an environment by its id or beginning. NotFoundError where there is none that the caller sees."""
+    try:
+        row = (await environments.find(visit.world, name)).row
+    except UsageError as error:
+        if isinstance(error, NotFoundError) or visit.caller.repositories:
+            raise _no_environment(name) from None
+        raise
+    if not visit.caller.reaches(row.environment.repository):
+        raise _no_environment(name)
+    return row
+
+
 async def find_stack(visit: Visit, name: str) -> NamespaceInfo:
     """Return what stands of a run. NotFoundError where nothing does that the caller sees."""
-    found = [one for one in await visit.world.engine.namespaces() if _sees(visit, one)]
+    found = [
+        one for one in await visit.world.engine.namespaces() if _sees(visit, one) and not one.is_environment
+    ]
     named = [one for one in found if one.name == name] or [one for one in found if one.run == name]
     if not named:
         raise NotFoundError(
@@ -77,8 +94,11 @@ async def _works_on(visit: Visit, repository: str, branch: str) -> bool:
 
 
 def _sees(visit: Visit, info: NamespaceInfo) -> bool:
+    """Tell whether it is a stack that the caller sees. An environment is none: it is released, not deleted."""
     if info.lease is None:
         return not visit.caller.repositories
+    if info.lease.is_environment:
+        return False
     return visit.caller.reaches(info.lease.repository)
 
 
@@ -86,4 +106,11 @@ def _no_run(name: str) -> NotFoundError:
     return NotFoundError(
         f"there is no run {name!r}",
         remedy="`start_run` answers with the id of the run of a commit; use that.",
+    )
+
+
+def _no_environment(name: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no environment {name!r}",
+        remedy="`request_environment` answers with the id of one; asking again for the same issue finds yours.",
     )
