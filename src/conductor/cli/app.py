@@ -11,6 +11,7 @@ from conductor.cli.commands import (
     convert,
     deliver,
     doctor,
+    env,
     gate,
     github,
     hook,
@@ -81,6 +82,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(stacks.app, name="stacks")
 app.add_typer(tests.app, name="tests")
 app.add_typer(issues.app, name="issues")
+app.add_typer(env.app, name="env")
 app.add_typer(secrets.app, name="secrets")
 app.command("queue")(queue.queue)
 app.add_typer(tokens.app, name="tokens")

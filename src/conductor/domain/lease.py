@@ -50,7 +50,15 @@ class NamespaceInfo:
     """What leads to its services, as was asked for; without the token."""
 
     @property
+    def is_environment(self) -> bool:
+        """Tell whether it holds a development environment, and no run's stack."""
+        return self.lease is not None and self.lease.is_environment
+
+    @property
     def gives_way(self) -> bool:
-        """Tell whether it goes where room is needed: kept, by a lease that ends. One at work and one that is pinned never go."""
+        """Tell whether it goes where room is needed: a stack kept by a lease that ends. At work, pinned or an environment: never."""
         kept = (NamespaceStatus.KEPT, NamespaceStatus.SLEEPING)
-        return self.lease is not None and self.lease.status in kept and self.lease.expires_at is not None
+        lease = self.lease
+        if lease is None or lease.is_environment:
+            return False
+        return lease.status in kept and lease.expires_at is not None

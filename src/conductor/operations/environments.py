@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
+from conductor.domain.claim import branch_for
 from conductor.domain.cost import Cost
 from conductor.domain.environment import (
     WORKSPACE_SERVICE,
@@ -90,6 +91,25 @@ async def location_of(tracking: Tracking, repository: str) -> str:
         f"there is no repository {repository!r} on any forge that is set up here",
         remedy="Set CONDUCTOR_REPOSITORIES or connect GitHub; or give its folder or address.",
     )
+
+
+async def for_issue(tracking: Tracking, asked: EnvironmentRequest) -> EnvironmentRequest:
+    """Name the branch of the work on its issue: the claim's, or what a claim would name it. ConflictError where another has the issue."""
+    if asked.issue is None or asked.branch:
+        return asked
+    claim = await tracking.claims.find(asked.repository, asked.issue)
+    if claim and not claim.is_over(tracking.clock.now()):
+        if claim.principal != asked.principal:
+            raise ConflictError(
+                f"{asked.repository}#{asked.issue} is claimed by {claim.principal}",
+                remedy="Claim another issue, or name a branch of your own.",
+            )
+        return replace(asked, branch=claim.branch)
+    for issues in tracking.issues.values():
+        with suppress(NotFoundError):
+            issue = await issues.find_issue(asked.repository, asked.issue)
+            return replace(asked, branch=branch_for(issue.number, issue.title), hosting=issues.name)
+    return asked
 
 
 async def wait(world: World, name: str, *, timeout: timedelta) -> EnvironmentRow:

@@ -48,7 +48,7 @@ class StackView:
 
 async def list_stacks(world: World) -> Sequence[StackView]:
     """Return what stands on the engine, first to end first."""
-    found = await world.engine.namespaces()
+    found = await stacks_on(world)
     views = [
         StackView(
             info=info,
@@ -63,7 +63,12 @@ async def list_stacks(world: World) -> Sequence[StackView]:
 
 async def find(world: World, name: str) -> NamespaceInfo:
     """Return the stack of that run or namespace, or unambiguous beginning of it."""
-    return named(await world.engine.namespaces(), name)
+    return named(await stacks_on(world), name)
+
+
+async def stacks_on(world: World) -> Sequence[NamespaceInfo]:
+    """Return the namespaces that hold stacks, and no environments."""
+    return [info for info in await world.engine.namespaces() if not info.is_environment]
 
 
 def named(found: Sequence[NamespaceInfo], name: str) -> NamespaceInfo:

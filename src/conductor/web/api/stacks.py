@@ -26,7 +26,9 @@ StackName = Annotated[
 async def list_stacks(caller: Reader) -> Page[Stack]:
     """List what stands."""
     found = await caller.site.world.engine.namespaces()
-    return Page(items=[await _shown(caller, info) for info in found if sees(caller, info)])
+    return Page(
+        items=[await _shown(caller, info) for info in found if sees(caller, info) and not info.is_environment]
+    )
 
 
 @router.get("/{stack}", operation_id="getStack")

@@ -54,7 +54,11 @@ LatestRun = Annotated[RunRow, Depends(the_latest)]
 
 async def find_stack(caller: Caller, name: str) -> NamespaceInfo:
     """Return a stack by its namespace or run. NotFoundError where there is none, or none that the caller sees."""
-    found = [one for one in await caller.site.world.engine.namespaces() if sees(caller, one)]
+    found = [
+        one
+        for one in await caller.site.world.engine.namespaces()
+        if sees(caller, one) and not one.is_environment
+    ]
     named = [one for one in found if one.name == name] or [one for one in found if one.run == name]
     if not named:
         raise NotFoundError(f"there is no stack {name!r}", remedy="`conductor stacks list` shows them.")
