@@ -52,7 +52,7 @@ services:
   dies:
     image: IMAGE
     command: [sh, -c, 'env; echo "cannot work with $$API_KEY" >&2; exit 3']
-    restart: always
+    healthcheck: {test: [CMD, "false"], interval: 1s, retries: 100}
 """
 
 
