@@ -173,6 +173,8 @@ async def test_metrics_want_a_token_unless_they_are_open(tmp_path: Path):
     async with api(tmp_path) as asked:
         assert (await asked.ask("GET", "/metrics", who=None)).status_code == 401
         assert (await asked.ask("GET", "/metrics", who="reader")).status_code == 200
+        bound = await asked.ask("GET", "/metrics", who="strange-admin")
+        assert bound.status_code == 403, "they tell of every repository's runs"
     async with api(tmp_path / "open", settings=Settings(state=tmp_path, metrics_open=True)) as asked:
         answer = await asked.ask("GET", "/metrics", who=None)
         assert answer.status_code == 200

@@ -16,10 +16,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from conductor.domain.access import Token
 from conductor.domain.environment import EnvironmentStatus
 from conductor.domain.queue import Standing
 from conductor.operations.serving import ServerState
 from conductor.web.figures import Figures
+from conductor.web.problems import HttpProblem
 from conductor.web.site import Site, site_of
 from conductor.web.young_runs import YoungRuns
 
@@ -119,7 +121,12 @@ class Metrics:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Figures."}},
 )
 async def metrics(request: Request, site: Annotated[Site, Depends(site_of)]) -> Response:
-    """Give the figures in the format of Prometheus."""
+    """Give the figures in the format of Prometheus. They tell of every repository: a token bound to some does not see them."""
+    token = request.scope.get("state", {}).get("token")
+    if isinstance(token, Token) and token.repositories:
+        raise HttpProblem(
+            403, "a token bound to repositories sees no figures of all of them", remedy="Use another."
+        )
     found = request.app.state.metrics
     assert isinstance(found, Metrics)  # noqa: S101 -- `app.create` put it there
     return Response(await found.read(site), media_type=CONTENT_TYPE_LATEST)
