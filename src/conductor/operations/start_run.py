@@ -221,4 +221,4 @@ def repository_name(location: str) -> str:
     if "://" in location:
         parts = location.rstrip("/").removesuffix(".git").rsplit("/", 2)
         return "/".join(parts[-2:])
-    return Path(location).absolute().name
+    return Path(location).absolute().name.removesuffix(".git")
