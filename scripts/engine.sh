@@ -19,6 +19,8 @@ lacking_for_tests() {
     has busybox || echo busybox-static
     has docker-registry || echo docker-registry
     has openssl || echo openssl
+    has prometheus || echo prometheus
+    has prometheus-pushgateway || echo prometheus-pushgateway
     has initdb || has_file /usr/lib/postgresql/*/bin/initdb || echo postgresql
 }
 
@@ -54,7 +56,7 @@ log=$(mktemp)
 policy=/usr/sbin/policy-rc.d made=
 trap 'rm -f "$log" $made' EXIT
 case $packages in
-*docker-registry* | *postgresql*) # tests run processes of them; as services they start neither now nor with the machine
+*docker-registry* | *postgresql* | *prometheus*) # tests run processes of them; as services they start neither now nor with the machine
     if [ ! -e $policy ]; then
         made=$policy
         printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
@@ -67,4 +69,5 @@ if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y
     exit 4
 fi
 case $packages in *docker-registry*) update-rc.d docker-registry disable >/dev/null 2>&1 || : ;; esac
+case $packages in *prometheus*) update-rc.d prometheus disable >/dev/null 2>&1 || :; update-rc.d prometheus-pushgateway disable >/dev/null 2>&1 || : ;; esac
 case $packages in *postgresql*) update-rc.d postgresql disable >/dev/null 2>&1 || : ;; esac

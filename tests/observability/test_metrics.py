@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
+from conductor.web.metrics_reference import reference
 from tests.observability.conftest import RULES, Open
 from tests.observability.prometheus import Prometheus, tool
 
@@ -64,3 +66,18 @@ def test_the_rules_are_what_their_own_tests_say():
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_reference_page_is_what_the_metrics_are():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+    assert page.read_text() == reference(), (
+        "python -m conductor.web.metrics_reference > docs/reference/metrics.md"
+    )
+
+
+def test_the_queries_of_the_how_to_answer_for_a_finished_run(prometheus: Prometheus, ran: str):
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "observe.md").read_text()
+    (block,) = re.findall(r"```promql\n(.*?)```", page, flags=re.S)
+    answers = [prometheus.until(line.replace("shop-k3v9qd", ran)) for line in block.strip().splitlines()]
+    assert answers[0][0]["metric"] == {"verdict": "passed"}
+    assert len(answers) == 4
