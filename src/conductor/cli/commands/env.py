@@ -17,6 +17,7 @@ from conductor.cli.session import reading, running
 
 if TYPE_CHECKING:
     from conductor.bootstrap import App
+    from conductor.domain.environment import Environment
     from conductor.operations.environments import EnvironmentRequest
 
 app = typer.Typer(
@@ -74,7 +75,9 @@ def request(  # noqa: PLR0917 -- the command line hands them over by name
             keep_for=span,
             env_files=tuple(str(path.absolute()) for path in env_file or ()),
         )
-        row = await environments.request(app.world, await environments.for_issue(app.tracking, asked))
+        asked = await environments.for_issue(app.tracking, asked)
+        row = await environments.request(app.world, asked)
+        await _renew_claim(app, row.environment)
         if not as_json:
             sys.stderr.write(f"provisioning {row.environment.id} ...\n")
         row = await environments.wait(app.world, row.environment.id, timeout=_PATIENCE)
@@ -103,10 +106,24 @@ async def _asked(app: App, repository: str, issue: int | None, branch: str) -> E
     return environments.EnvironmentRequest(
         location=location,
         repository=repository if named else repository_name(location),
-        principal=getpass.getuser(),
+        principal=app.settings.principal or getpass.getuser(),
         issue=issue,
         branch=branch,
     )
+
+
+async def _renew_claim(app: App, environment: Environment) -> None:
+    """Let the claim on its issue last longer: there is work on it."""
+    from conductor.operations import issues
+
+    if environment.issue:
+        await issues.work_on(
+            app.tracking,
+            environment.repository,
+            environment.issue,
+            principal=environment.principal,
+            environment=environment.id,
+        )
 
 
 async def _tell(app: App, name: str, *, as_json: bool) -> None:
@@ -267,6 +284,7 @@ def extend(
 
     async def work(app: App) -> None:
         await environments.extend(app.world, name, by=by)
+        await _renew_claim(app, (await environments.find(app.world, name)).row.environment)
         await _tell(app, name, as_json=as_json)
 
     reading(context, work)
