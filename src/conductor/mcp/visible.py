@@ -23,6 +23,21 @@ def the_repository(visit: Visit, name: str) -> str:
     return name
 
 
+async def place_of(visit: Visit, repository: str) -> tuple[str, str]:
+    """Return where a repository is, and the forge that says so. At a desk it may be named by its place: then there is no forge."""
+    refusal: NotFoundError | None = None
+    for forge in visit.site.tracking.issues.values() if visit.site.tracking else ():
+        try:
+            return await forge.location(repository), forge.name
+        except NotFoundError as error:
+            refusal = refusal or error
+    if visit.site.starting.takes_folders:
+        return repository, ""
+    raise refusal or NotFoundError(
+        f"no forge of this server has {repository}", remedy="See that the server reaches the repository."
+    )
+
+
 async def find_run(visit: Visit, name: str, attempt: int | None = None) -> RunRow:
     """Return a run by its id or beginning. NotFoundError where there is none that the caller sees."""
     try:

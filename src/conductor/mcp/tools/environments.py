@@ -9,9 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from conductor.domain.access import Role
-from conductor.domain.claim import Claim
 from conductor.domain.environment import CHECKOUT
-from conductor.errors import ConflictError, NotFoundError, UsageError
+from conductor.errors import UsageError
 from conductor.mcp import visible
 from conductor.mcp.answers.environments import (
     Executed,
@@ -74,28 +73,26 @@ async def request_environment(
     """
     visit.needs(Role.RUN)
     visible.the_repository(visit, repository)
-    claim = await _claim(visit, repository, issue) if issue else None
-    location, hosting = await _found(visit, repository)
+    tracking = visit.site.tracking
+    location, hosting = await visible.place_of(visit, repository)
     asked = EnvironmentRequest(
         repository=repository if hosting else "",
         location=location,
         hosting=hosting,
         principal=visit.caller.principal,
         issue=issue,
-        branch=branch or (claim.branch if claim else ""),
+        branch=branch,
         base=base,
         environment=secrets_of,
         keep_for=timedelta(hours=hours) if hours else None,
     )
+    if tracking and hosting:
+        asked = await environments.for_issue(tracking, asked)
     row = await environments.request(visit.world, asked)
     environment = row.environment
-    if claim and visit.site.tracking:
-        await issues.renew(
-            visit.site.tracking,
-            claim.repository,
-            claim.issue,
-            principal=visit.caller.principal,
-            environment=environment.id,
+    if tracking and hosting and issue:
+        await issues.work_on(
+            tracking, repository, issue, principal=visit.caller.principal, environment=environment.id
         )
     await visit.did("environment.request", environment.id, repository=environment.repository)
     return Place.of(row, CHECKOUT)
@@ -272,37 +269,6 @@ async def _own(visit: Visit, name: str) -> EnvironmentRow:
     owner = row.environment.principal
     refuse_unless_own(row.environment.id, owner, principal=visit.caller.principal, role=visit.caller.role)
     return row
-
-
-async def _claim(visit: Visit, repository: str, issue: int) -> Claim | None:
-    """Return the caller's claim on an issue; ConflictError where it is another's."""
-    if visit.site.tracking is None:
-        return None
-    view = await issues.find_issue(visit.site.tracking, repository, issue)
-    if view.claim and view.claim.principal != visit.caller.principal:
-        raise ConflictError(
-            f"{view.claim.principal} works on {repository}#{issue}", remedy="Claim another issue."
-        )
-    return view.claim
-
-
-async def _found(visit: Visit, repository: str) -> tuple[str, str]:
-    """Return where a repository is, and the forge that says so. At a desk it may be named by its place."""
-    said: list[NotFoundError] = []
-    for hosting in visit.site.tracking.issues.values() if visit.site.tracking else ():
-        try:
-            return await hosting.location(repository), hosting.name
-        except NotFoundError as error:
-            said.append(error)
-    if visit.site.starting.takes_folders:
-        return repository, ""
-    raise (
-        said[0]
-        if said
-        else NotFoundError(
-            f"no forge of this server has {repository}", remedy="See that the server reaches the repository."
-        )
-    )
 
 
 def _text(output: bytes) -> str:

@@ -64,7 +64,8 @@ async def start_run(
         raise UsageError(
             "a server runs commits that were pushed", remedy="Give `ref`: a tag, a branch or a commit."
         )
-    wanted = Wanted(repository=repository, ref=ref, environment=secrets_of, again=again)
+    location = (await visible.place_of(visit, repository))[0] if visit.site.starting.takes_folders else ""
+    wanted = Wanted(repository=repository, ref=ref, location=location, environment=secrets_of, again=again)
     accepted = await visit.site.starting.start(wanted, principal=visit.caller.principal)
     detail = f"attempt {accepted.run.attempt}" + ("" if accepted.is_new else ", joined")
     await visit.did_to("run.request", accepted.run, detail=detail)
