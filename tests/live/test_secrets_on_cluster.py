@@ -176,6 +176,10 @@ async def test_it_lets_nobody_else_in_and_nobody_in_elsewhere(scene: Scene) -> N
     assert good.status_code == CREATED, good.text
 
 
+async def test_what_has_no_namespace_has_nothing_to_abandon(scene: Scene) -> None:
+    await scene.stage.secrets().abandon(a_run("secrets-never-made"))
+
+
 async def test_doctor_finds_the_rights_that_it_takes(scene: Scene) -> None:
     found = {line.subject: line for line in await scene.stage.engine.diagnose()}
     for subject in ("rights", "rights in a namespace", "secrets"):

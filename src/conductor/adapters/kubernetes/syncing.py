@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from conductor.adapters.kubernetes.api.client import Client
 from conductor.adapters.kubernetes.api.connection import Connection
 from conductor.adapters.kubernetes.api.kinds import CONFIG_MAP, ROLE_BINDING, Manifest
+from conductor.adapters.kubernetes.api.problems import ForbiddenError
 from conductor.adapters.kubernetes.manifests.render import MANAGED_BY
 from conductor.adapters.kubernetes.manifests.secrets import synced_name
 from conductor.adapters.kubernetes.manifests.site import Writer
@@ -65,8 +66,11 @@ class ClusterWriting:
         )
 
     async def slips(self, namespace: str) -> Sequence[Slip]:
-        """Read the slips."""
-        return await read_slips(await self._connection.client(), namespace)
+        """Read the slips. Where Conductor has no right there is no namespace of its own, and none."""
+        try:
+            return await read_slips(await self._connection.client(), namespace)
+        except ForbiddenError:
+            return ()
 
     async def has_secret(self, namespace: str, name: str) -> bool:
         """Try to make it."""
