@@ -11,6 +11,7 @@ from typing import Any
 from conductor.adapters.stores.environments import SqlEnvironments
 from conductor.adapters.stores.sql import SqlStore
 from conductor.domain.environment import WorkspaceKind
+from conductor.operations import environments
 from conductor.ports.world import WorkspaceRules, install
 from tests.mcp.agents import ADMIN, AGENT, READER, RIVAL, STRANGER, Agent, Office, office
 from tests.mcp.workspaces import PlayedWorkspaces, said
@@ -99,6 +100,15 @@ async def test_what_is_long_comes_in_parts_or_with_its_middle_left_out(tmp_path:
         workspaces.files["image.png"] = b"\x89PNG\xff"
         assert "is no text" in await agent.refused("read_file", environment=name, path="image.png")
         assert "no such file" in await agent.refused("read_file", environment=name, path="nothing")
+
+
+async def test_one_that_sleeps_is_woken_by_work(tmp_path: Path):
+    async with workshop(tmp_path) as (desk, _), desk.as_(AGENT) as agent:
+        name = (await a_place(agent))["environment"]
+        await environments.sleep(desk.site.world, name)
+        assert (await agent.ask("show_environment", environment=name))["status"] == "sleeping"
+        assert (await agent.ask("exec_in_environment", environment=name, command="true"))["exit_code"] == 0
+        assert (await agent.ask("show_environment", environment=name))["status"] == "ready"
 
 
 async def test_an_environment_is_worked_in_and_ended_by_whose_it_is_alone(tmp_path: Path):

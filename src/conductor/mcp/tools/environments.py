@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from conductor.domain.access import Role
-from conductor.domain.environment import CHECKOUT
+from conductor.domain.environment import CHECKOUT, EnvironmentStatus
 from conductor.errors import UsageError
 from conductor.mcp import visible
 from conductor.mcp.answers.environments import (
@@ -138,7 +138,7 @@ async def exec_in_environment(
     output beginning and end are shown: print less, or into a file and `read_file` it. What takes longer goes into the background, with
     its output in a file. Only your own environments. Needs the role run.
     """
-    row = await _own(visit, environment)
+    row = await _awake(visit, environment)
     answered = await environments.execute(
         visit.world,
         row.environment.id,
@@ -168,7 +168,7 @@ async def read_file(visit: Visit, environment: EnvironmentName, path: Path, offs
 
     Use it rather than `cat` for what may be long: `next` is the `offset` to go on with. Only your own environments. Needs the role run.
     """
-    row = await _own(visit, environment)
+    row = await _awake(visit, environment)
     content = await environments.read_file(visit.world, row.environment.id, path)
     try:
         text = content.decode()
@@ -204,7 +204,7 @@ async def write_file(
     Use it for new files and small ones; change large ones by a command (`sed`, `git apply` with `stdin`). Only your own environments.
     Needs the role run.
     """
-    row = await _own(visit, environment)
+    row = await _awake(visit, environment)
     data = content.encode()
     await environments.write_file(visit.world, row.environment.id, path, data)
     return Written(path=path, size_bytes=len(data))
@@ -226,7 +226,7 @@ async def push_branch(
     Use it when unit tests pass. It never overwrites what another pushed to the branch. Then `start_run` with the commit that it
     answers: that finds the run of the tag, or begins one. Only your own environments. Needs the role run.
     """
-    row = await _own(visit, environment)
+    row = await _awake(visit, environment)
     pushed = await environments.push(visit.world, row.environment.id, tag=tag or None)
     repository = row.environment.repository
     await visit.did("environment.push", row.environment.id, repository=repository, detail=pushed.commit[:12])
@@ -268,6 +268,14 @@ async def _own(visit: Visit, name: str) -> EnvironmentRow:
     row = await visible.find_environment(visit, name)
     owner = row.environment.principal
     refuse_unless_own(row.environment.id, owner, principal=visit.caller.principal, role=visit.caller.role)
+    return row
+
+
+async def _awake(visit: Visit, name: str) -> EnvironmentRow:
+    """Return an environment that the caller may work in, woken where it sleeps."""
+    row = await _own(visit, name)
+    if row.state.status is EnvironmentStatus.SLEEPING:
+        await environments.wake(visit.world, row.environment.id)
     return row
 
 
