@@ -77,7 +77,7 @@ def test_the_reference_page_is_what_the_metrics_are():
 
 def test_the_queries_of_the_how_to_answer_for_a_finished_run(prometheus: Prometheus, ran: str):
     page = (Path(__file__).parents[2] / "docs" / "howto" / "observe.md").read_text()
-    (block,) = re.findall(r"```promql\n(.*?)```", page, flags=re.S)
+    (block,) = re.findall(r"```promql\n(.*?)```", page, flags=re.DOTALL)
     answers = [prometheus.until(line.replace("shop-k3v9qd", ran)) for line in block.strip().splitlines()]
     assert answers[0][0]["metric"] == {"verdict": "passed"}
     assert len(answers) == 4

@@ -9,8 +9,10 @@ from typing import Any
 
 import aiodocker
 
+from conductor.adapters.docker import cgroups
 from conductor.adapters.docker.access import Access
 from conductor.adapters.docker.connection.client import CANNOT_CONNECT, reaching
+from conductor.adapters.docker.watching.watcher import Container
 from conductor.ports.engine import Place
 from conductor.ports.usage import Used
 
@@ -28,7 +30,7 @@ class Statistics:
         """Measure each workload that runs."""
         found = await self._access.sight.containers(place.namespace)
         running = [
-            (workload, container["Id"])
+            (workload, container)
             for workload, several in found.items()
             for container in several
             if container["State"]["Status"] == "running"
@@ -36,10 +38,23 @@ class Statistics:
         measured = await asyncio.gather(*(self._measure(container) for _, container in running))
         total: dict[str, Used] = {}
         for (workload, _), used in zip(running, measured, strict=True):
-            total[workload] = total.get(workload, Used()) + used
+            if used is not None:
+                total[workload] = total.get(workload, Used()) + used
         return total
 
-    async def _measure(self, container: str) -> Used:
+    async def _measure(self, container: Container) -> Used | None:
+        """Ask the kernel, where the engine is this machine's: Podman 4.3 without cgroups of version 2 answers nothing. Else the engine."""
+        spent = self._seen_here(container) or await self._asked(container["Id"])
+        if spent is None:
+            return None
+        seconds, memory_bytes = spent
+        return Used(cpu_cores=self._cores(container["Id"], seconds), memory_bytes=memory_bytes)
+
+    def _seen_here(self, container: Container) -> tuple[float, int] | None:
+        pid = int(container["State"].get("Pid") or 0)
+        return cgroups.read(pid, container["Id"]) if pid and self._access.facts.local else None
+
+    async def _asked(self, container: str) -> tuple[float, int] | None:
         client = await self._access.client()
         with reaching("asking what containers use"):
             try:
@@ -49,16 +64,20 @@ class Statistics:
             except aiodocker.DockerError as error:
                 if error.status == CANNOT_CONNECT:
                     raise
-                return Used()  # it has just ended
-        return Used(cpu_cores=self._cores(container, said or {}), memory_bytes=_working_set(said or {}))
+                return None  # it has just ended
+        return _read(said) if isinstance(said, dict) else None
 
-    def _cores(self, container: str, said: Mapping[str, Any]) -> float:
-        spent = float(said.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage") or 0) / _NANO
+    def _cores(self, container: str, spent: float) -> float:
         now = time.monotonic()
         before, self._before[container] = self._before.get(container), (spent, now)
         if before is None or now <= before[1]:
             return 0.0
         return max(0.0, spent - before[0]) / (now - before[1])
+
+
+def _read(said: Mapping[str, Any]) -> tuple[float, int]:
+    spent = float(said.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage") or 0)
+    return spent / _NANO, _working_set(said)
 
 
 def _working_set(said: Mapping[str, Any]) -> int:
