@@ -135,6 +135,22 @@ async def test_production_is_for_a_server_that_names_it(stage: Stage):
     assert values(stage, receipt.secrets["backend"]) == {"STRIPE_KEY": "of-production"}
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.example/acme/shop.git",
+        "https://github.com/evil/shop.git",
+        "https://github.com@evil.example/acme/shop",
+        "/srv/acme/shop",
+    ],
+)
+async def test_code_from_elsewhere_gets_none_of_the_repositorys_secrets(stage: Stage, location: str):
+    elsewhere = replace(stage.run, source=replace(stage.run.source, location=location))
+    with pytest.raises(RefusedError, match="are for code from GitHub"):
+        await stage.secrets().sync(elsewhere, WANTED)
+    assert stage.shop.workflow_runs == []
+
+
 async def test_more_than_one_dispatch_can_bring_is_refused(stage: Stage):
     with pytest.raises(RefusedError, match="65 secrets are asked for"):
         await stage.secrets().sync(stage.run, {"backend": tuple(f"K{number}" for number in range(65))})

@@ -44,6 +44,10 @@ class Workflows(Protocol):
     Raises UnreachableError (retryable), NotFoundError where there is no such repository or workflow, RefusedError where rights lack.
     """
 
+    def repository_at(self, location: str) -> str | None:
+        """Name the forge's repository at an address of git; None where it is not the forge's."""
+        ...
+
     async def secrets(self, repository: str, environment: str) -> KnownSecrets | None:
         """List the secrets that a workflow of the repository sees in an environment. None where the forge does not let us list them."""
         ...

@@ -54,7 +54,7 @@ class GitHubHosting:
         self._exchange = Exchange(site.api, sleep=sleep, now=now, transport=transport)
         self._credentials = Credentials(site, self._exchange)
         self._api = Api(self._exchange, self._credentials)
-        self.workflows = GitHubWorkflows(self._api, sleep=sleep)
+        self.workflows = GitHubWorkflows(self._api, site, sleep=sleep)
         self._own = OwnComments(self._api, app=site.app.id if site.app else "")
         self._comments = Comments(self._api, self._own)
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()

@@ -17,6 +17,7 @@ from conductor.adapters.github.api import Api
 from conductor.adapters.github.credentials import Use
 from conductor.adapters.github.exchange import Answer, Sleep, in_path
 from conductor.adapters.github.problems import refusal, words
+from conductor.adapters.github.site import GitHubSite
 from conductor.domain.delivery import WorkflowEnded
 from conductor.errors import ConductorError, NotFoundError, RefusedError, UnreachableError
 from conductor.ports.workflows import KnownSecrets, WorkflowRun
@@ -32,10 +33,15 @@ _INSTALL = "`conductor secrets install` writes it: commit it to the default bran
 class GitHubWorkflows:
     """The workflows of the repositories that the App or token reaches."""
 
-    def __init__(self, api: Api, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, api: Api, site: GitHubSite, *, sleep: Sleep = asyncio.sleep) -> None:
         self._api = api
+        self._site = site
         self._sleep = sleep
         self._bells: dict[tuple[str, int], asyncio.Event] = {}
+
+    def repository_at(self, location: str) -> str | None:
+        """Name the repository at an address."""
+        return self._site.repository_at(location)
 
     async def secrets(self, repository: str, environment: str) -> KnownSecrets | None:
         """List what a workflow sees: the organisation's, over them the repository's, over them the environment's."""

@@ -4,8 +4,9 @@ A sync: the runner's account is let into the namespace; the workflow is dispatch
 each Secret seen to be there; the account is let out. ARC can take minutes and loses jobs: what has not ended in time is dispatched once
 more, under names of its own.
 
-Law: a sync that was begun is noted in the namespace before it is dispatched, so that whoever goes on with the run finds it and begins no
-second one; what is there and as new as GitHub has it is not brought again.
+Law: a repository's secrets go to its own code alone, as far as its default branch's file and the server's settings allow. A sync that was
+begun is noted in the namespace before it is dispatched, so that whoever goes on with the run finds it and begins no second one; what is
+there and as new as GitHub has it is not brought again.
 """
 
 from __future__ import annotations
@@ -135,6 +136,13 @@ class SyncedSecrets:
         )  # fmt: skip
 
     def _refuse(self, wanting: Wanting, variables: Mapping[str, str]) -> None:
+        """Refuse what may have none. The plan that names secrets is that of the code's place: so code from elsewhere gets none."""
+        at = self._workflows.repository_at(wanting.source.location)
+        if at is None or at.lower() != wanting.repository.lower():
+            raise RefusedError(
+                f"secrets of GitHub are for code from GitHub: {wanting.source.location} is not {wanting.repository} there",
+                remedy="Run a commit of the repository on GitHub, or ask for no secrets.",
+            )
         if wanting.environment not in self._rules.environments:
             raise RefusedError(
                 f"secrets of the environment {wanting.environment!r} are given to nobody by this server",
