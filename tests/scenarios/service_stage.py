@@ -13,12 +13,15 @@ from typing import Any
 from conductor.adapters.fake.forge import FakeRepository
 from conductor.adapters.fake.hosting import FakeHosting, FakeRemote
 from conductor.adapters.fake.issues import FakeIssues
+from conductor.adapters.plain.workspaces import PlainWorkspaces
 from conductor.adapters.stores.access import SqlAccess
 from conductor.adapters.stores.claims import SqlClaims
+from conductor.adapters.stores.environments import SqlEnvironments
 from conductor.adapters.stores.inbox import SqlDuties, SqlInbox, SqlOutbox
 from conductor.adapters.stores.queue import SqlQueue
 from conductor.adapters.stores.sql import SqlStore
 from conductor.domain.delivery import Delivery, DeliveryStatus
+from conductor.domain.environment import WorkspaceKind
 from conductor.domain.event import Kind
 from conductor.domain.queue import Limits, Standing
 from conductor.domain.run import Run, Status
@@ -29,6 +32,7 @@ from conductor.operations.reconcile import Reconciler
 from conductor.ports.issues import Tracking
 from conductor.ports.service import Policy, Service
 from conductor.ports.store import RunRow
+from conductor.ports.world import WorkspaceRules
 from tests.scenarios.stage import COMPOSE, PLAN, Stage
 
 SHOP = "acme/shop"
@@ -59,6 +63,7 @@ class Server:
         self.forge = FakeHosting(self.clock)
         self.issues = FakeIssues()
         self.shop: FakeRemote = self.forge.remote(SHOP)
+        self.issues.locations[SHOP] = self.shop.location
         files = {
             ".conductor.yaml": plan,
             "docker-compose.qa.yml": compose,
@@ -75,8 +80,14 @@ class Server:
     async def launched(self) -> AsyncIterator[Server]:
         """Be one process of the server; its loops turn when they are told to."""
         store = await SqlStore.open(self.folder / "conductor.db")
-        self.stage.world = replace(self.stage.world, store=store)
         database = store.database
+        self.stage.world = replace(
+            self.stage.world,
+            store=store,
+            environments=SqlEnvironments(database),
+            workspaces={WorkspaceKind.PLAIN: PlainWorkspaces(self.stage.engine)},
+            workspace=WorkspaceRules(image="localhost/dev:1"),
+        )
         self.service = Service(
             world=self.stage.world,
             inbox=SqlInbox(database),

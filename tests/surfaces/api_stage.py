@@ -60,6 +60,15 @@ class Api:
         await self.server.until_quiet()
         return (await self.server.the_run()).run
 
+    async def an_environment(self) -> str:
+        """Have a development environment of the shop that is ready, asked for by the token `runner`."""
+        made = await self.post("/environments", {"repository": SHOP, "branch": "fix"}, who="runner")
+        assert made.status_code == 201, made.text
+        name = str(made.json()["environment"]["id"])
+        shown = await self.get(f"/environments/{name}?wait=60")
+        assert shown["row"]["state"]["status"] == "ready"
+        return name
+
 
 @asynccontextmanager
 async def api(

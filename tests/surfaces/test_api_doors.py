@@ -27,8 +27,9 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str, str]]:
             yield method, str(route.path), str(route.name)
 
 
-def filled(path: str, run: str) -> str:
+def filled(path: str, run: str, environment: str) -> str:
     given = {
+        "environment": environment,
         "run": run,
         "stack": run,
         "name:path": "report.json",
@@ -45,34 +46,39 @@ async def test_nothing_but_health_description_and_deliveries_answers_without_a_t
     tmp_path: Path,
 ):
     async with api(tmp_path) as asked:
-        run = await asked.a_run()
+        run, environment = await asked.a_run(), await asked.an_environment()
         walked = list(routes(asked.app))
         assert len(walked) > 40
         for method, path, _ in walked:
             if path in WITHOUT_TOKEN:
                 continue
             for given in ({}, {"Authorization": "Bearer cdr_aaaaaaaa_x"}, {"Authorization": "Basic YTpi"}):
-                answer = await asked.ask(method, filled(path, run.id), who=None, headers=given)
+                answer = await asked.ask(method, filled(path, run.id, environment), who=None, headers=given)
                 assert answer.status_code == 401, (method, path, answer.text)
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 assert run.id not in answer.text
+                assert environment not in answer.text
 
 
 async def test_a_token_of_another_repository_is_told_nothing_of_a_run_or_stack_by_any_route(tmp_path: Path):
     async with api(tmp_path) as asked:
-        run = await asked.a_run()
+        run, environment = await asked.a_run(), await asked.an_environment()
         for who in ("stranger", "strange-admin"):
             for method, path, name in routes(asked.app):
                 if path in WITHOUT_TOKEN or method == "HEAD":
                     continue
                 body = {"repository": SHOP, "ref": "v1"} if path == f"{API}/runs" else {"by_seconds": 60}
                 answer = await asked.ask(
-                    method, filled(path, run.id), who=who, json=body if method == "POST" else None
+                    method,
+                    filled(path, run.id, environment),
+                    who=who,
+                    json=body if method == "POST" else None,
                 )
                 about_it = "{" in path and "token" not in path
                 if about_it:
                     assert answer.status_code in (403, 404, 422), (method, path, answer.status_code)
-                assert run.id not in answer.text.replace(f"'{run.id}'", ""), (method, path, name)
+                for hidden in (run.id, environment):
+                    assert hidden not in answer.text.replace(f"'{hidden}'", ""), (method, path, name)
                 assert not answer.is_success or SHOP not in answer.text, (method, path)
 
 

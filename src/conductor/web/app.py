@@ -12,7 +12,18 @@ from conductor.operations.serving import ServerState
 from conductor.ports.service import Service
 from conductor.settings import Settings
 from conductor.web import health, metrics, openapi, problems, webhooks
-from conductor.web.api import claims, evidence, issues, queue, runs, server, stacks, tokens
+from conductor.web.api import (
+    claims,
+    environments,
+    evidence,
+    history,
+    issues,
+    queue,
+    runs,
+    server,
+    stacks,
+    tokens,
+)
 from conductor.web.auth import Guard, Limit
 from conductor.web.headers import SafeHeaders
 from conductor.web.metrics import Measured, Metrics
@@ -64,7 +75,7 @@ def answering(*, metrics_open: bool = False) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=BASE)
-    for module in (runs, evidence, stacks, issues, claims, queue, tokens, server):
+    for module in (runs, evidence, history, stacks, environments, issues, claims, queue, tokens, server):
         api.include_router(module.router)
     return api
 

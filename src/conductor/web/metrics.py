@@ -20,6 +20,7 @@ from conductor.domain.access import Token
 from conductor.domain.environment import EnvironmentStatus
 from conductor.domain.queue import Standing
 from conductor.operations.serving import ServerState
+from conductor.ports.news import News
 from conductor.web.figures import Figures
 from conductor.web.problems import HttpProblem
 from conductor.web.site import Site, site_of
@@ -64,9 +65,16 @@ class Metrics:
             registry=registry,
         )
         self.done = Counter("conductor_done", "What the loops did", ["what"], registry=registry)
+        self.calls = Counter(
+            "conductor_mcp_calls",
+            "Calls of tools over MCP, answered or refused",
+            ["tool", "result"],
+            registry=registry,
+        )
         self.figures = Figures(registry)
         self.young = YoungRuns(registry)
         self._counted: Tally[str] = Tally()
+        self._called: Tally[tuple[str, str]] = Tally()
 
     async def read(self, site: Site) -> bytes:
         """Bring everything up to date and write it."""
@@ -81,6 +89,7 @@ class Metrics:
         self.followers.set(site.following.followers)
         await self.young.read(site.world)
         self._count(site.state)
+        self._count_calls(site.world.news)
         return generate_latest(self.registry)
 
     async def _read_queue(self, site: Site) -> None:
@@ -112,6 +121,11 @@ class Metrics:
             if what.startswith("swept."):
                 self.swept.labels(what.removeprefix("swept.")).inc(number)
         self._counted = Tally(state.counts)
+
+    def _count_calls(self, news: News) -> None:
+        for labels, number in (news.calls - self._called).items():
+            self.calls.labels(*labels).inc(number)
+        self._called = Tally(news.calls)
 
 
 @router.get(

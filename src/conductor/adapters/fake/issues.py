@@ -16,6 +16,7 @@ class FakeIssues:
     name: str = "fake"
     issues: dict[tuple[str, int], Issue] = field(default_factory=dict)
     shown: dict[tuple[str, int], Claim] = field(default_factory=dict)
+    locations: dict[str, str] = field(default_factory=dict)
     _coming: dict[str, list[ConductorError]] = field(default_factory=dict)
 
     def add(self, repository: str, number: int, title: str, *, labels: Sequence[str] = ()) -> Issue:
@@ -45,7 +46,7 @@ class FakeIssues:
 
     async def location(self, repository: str) -> str:
         """Return an address: every repository has one."""
-        return f"/srv/{repository}"
+        return self.locations.get(repository, f"/srv/{repository}")
 
     async def find_issue(self, repository: str, number: int) -> Issue:
         """Return one."""

@@ -89,8 +89,13 @@ async def get(row: ThatRun, caller: Reader) -> RunDetail:
         steps=list(await store.steps(*key)),
         results=[replace(result, cases=()) for result in await store.results(*key)],
         images=list(await store.images(*key)),
-        links=dict(report.links) if report else {},
+        links=dict(report.links) if report else _links(caller.site.world, row.run.id),
     )
+
+
+def _links(world: World, run: str) -> dict[str, str]:
+    """Say where there is something to be seen of a run that has no report yet."""
+    return {"dashboard": world.dashboards.link(Board(Of.RUN, run))} if world.dashboards else {}
 
 
 @router.post("/{run}/cancel", operation_id="cancelRun", status_code=202)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from conductor.domain.access import Role, Token
 from conductor.domain.delivery import Delivery, DeliveryStatus
+from conductor.domain.environment import WorkspaceKind
 from conductor.domain.event import StepRecord
 from conductor.domain.lease import Lease
 from conductor.domain.report import BuiltImage
@@ -89,6 +90,55 @@ class AskForIssue(Body):
     )
 
 
+class AskForEnvironment(Body):
+    """A development environment."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"repository": "acme/shop", "issue": 12}]})
+
+    repository: Name = Field(examples=["acme/shop"])
+    issue: Annotated[int, Field(ge=1, le=999_999_999)] | None = Field(default=None, examples=[12])
+    branch: Name | None = Field(
+        default=None,
+        description="The branch of the work; without it named after the issue, or after who asks.",
+    )
+    base: Name | None = Field(default=None, description="What it begins at; the default branch.")
+    environment: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "dev"
+    kind: WorkspaceKind | None = None
+    keep_for_seconds: Seconds | None = None
+
+
+class Command(Body):
+    """A command in a workspace."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"command": ["npm", "test"]}]})
+
+    command: Annotated[
+        list[Annotated[str, StringConstraints(max_length=100_000)]], Field(min_length=1, max_length=1000)
+    ]
+    stdin: Annotated[str, StringConstraints(max_length=1_000_000)] = ""
+    timeout_seconds: Annotated[int, Field(ge=1, le=1800)] = 300
+    folder: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        default="", description="Where; without it the repository's folder."
+    )
+
+
+class Printed(BaseModel):
+    """What a command answered; more than 1 MiB is cut off, and said so."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Push(Body):
+    """What goes with the branch."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"test": True}]})
+
+    tag: Name | None = None
+    test: bool = Field(default=False, description="With the tag that starts a run of the branch.")
+
+
 class OpenIssue(Body):
     """A new issue of a bare repository."""
 
@@ -105,6 +155,27 @@ class OpenIssue(Body):
         tuple[Annotated[str, StringConstraints(pattern=r"^[^,\x00-\x1f\x7f]{1,50}$")], ...],
         Field(max_length=10),
     ] = ()
+
+
+class PutInQuarantine(Body):
+    """A test whose failures are to decide nothing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"repository": "acme/shop", "test": "api: cart > adds", "reason": "flaky since the upgrade"}
+            ]
+        }
+    )
+
+    repository: Name = Field(examples=["acme/shop"])
+    test: Annotated[str, StringConstraints(min_length=1, max_length=2000)] = Field(
+        description="As `name`, `class > name` or `suite: class > name`."
+    )
+    reason: Name
+    for_seconds: Seconds | None = Field(
+        default=None, description="For so long; null: until somebody releases it."
+    )
 
 
 class Accepted(BaseModel):

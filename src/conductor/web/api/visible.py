@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query
 
 from conductor.domain.lease import NamespaceInfo
 from conductor.errors import NotFoundError, UsageError
+from conductor.ports.environments import EnvironmentRow
 from conductor.ports.issues import Tracking
 from conductor.ports.store import RunRow
 from conductor.web.site import Caller, Reader
@@ -87,6 +88,26 @@ def sees(caller: Caller, info: NamespaceInfo) -> bool:
     if info.lease is None:
         return caller.repositories is None
     return caller.token.reaches(info.lease.repository)
+
+
+async def find_environment(caller: Caller, name: str) -> EnvironmentRow:
+    """Return an environment. NotFoundError where there is none, or none that the caller sees."""
+    kept = caller.site.world.environments
+    try:
+        row = await kept.find(name) if kept else None
+    except UsageError:
+        if caller.repositories is not None:
+            raise _no_environment(name) from None
+        raise
+    if row is None or not caller.token.reaches(row.environment.repository):
+        raise _no_environment(name)
+    return row
+
+
+def _no_environment(name: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no environment {name!r}", remedy="`conductor env list` shows the environments."
+    )
 
 
 def _missing(name: str) -> NotFoundError:

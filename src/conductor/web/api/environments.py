@@ -1,0 +1,162 @@
+"""Development environments: asked for, looked at, worked in, pushed from, and released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from conductor.domain.lease import Lease
+from conductor.operations import environments
+from conductor.operations.environments import EnvironmentRequest, EnvironmentView
+from conductor.operations.ownership import refuse_unless_own
+from conductor.ports.environments import EnvironmentRow
+from conductor.ports.forge import Pushed
+from conductor.web.api.schemas import AskForEnvironment, Command, Extend, Page, Printed, Push
+from conductor.web.api.visible import find_environment, repository_of, tracking_of
+from conductor.web.idempotency import Key, OnceRoute
+from conductor.web.site import Caller, Reader, Runner
+
+router = APIRouter(prefix="/environments", tags=["environments"], route_class=OnceRoute)
+Named = Annotated[
+    str,
+    Path(
+        max_length=64, description="Its id, or an unambiguous beginning of it.", examples=["shop-env-k3v9qd"]
+    ),
+]
+_LINKED: dict[int | str, dict[str, Any]] = {
+    201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is looked at."}}}
+}
+
+
+@router.get("", operation_id="listEnvironments")
+async def list_environments(
+    caller: Reader,
+    *,
+    ended: Annotated[bool, Query(description="Those that are over, too.")] = False,
+) -> Page[EnvironmentView]:
+    """List them, latest first."""
+    found = await environments.list_environments(caller.site.world, caller.repositories, ended=ended)
+    return Page(items=list(found))
+
+
+@router.post("", operation_id="requestEnvironment", status_code=201, responses=_LINKED)
+async def request(
+    body: AskForEnvironment, caller: Runner, response: Response, _key: Key = None
+) -> EnvironmentRow:
+    """Ask for one; it is provisioned from now on. The same repository, issue or branch again is the same environment."""
+    tracking = tracking_of(caller)
+    repository = repository_of(caller, body.repository)
+    asked = EnvironmentRequest(
+        location=await environments.location_of(tracking, repository),
+        repository=repository,
+        principal=caller.name,
+        issue=body.issue,
+        branch=body.branch or "",
+        base=body.base or "",
+        environment=body.environment,
+        kind=body.kind,
+        keep_for=timedelta(seconds=body.keep_for_seconds) if body.keep_for_seconds else None,
+    )
+    row = await environments.request(caller.site.world, await environments.for_issue(tracking, asked))
+    await caller.did("environment.request", row.environment.id, repository=repository)
+    response.headers["Location"] = f"/api/v1/environments/{row.environment.id}"
+    return row
+
+
+@router.get("/{environment}", operation_id="getEnvironment")
+async def get(
+    environment: Named,
+    caller: Reader,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Answer once it is ready or over, or after so many seconds.")
+    ] = 0,
+) -> EnvironmentView:
+    """Show one: where it stands, how long it lasts, what made it."""
+    row = await find_environment(caller, environment)
+    if wait:
+        await environments.wait(caller.site.world, row.environment.id, timeout=timedelta(seconds=wait))
+    return await environments.find(caller.site.world, row.environment.id)
+
+
+@router.post("/{environment}/exec", operation_id="execInEnvironment")
+async def execute(environment: Named, body: Command, caller: Runner) -> Printed:
+    """Run a command in the repository's folder. Only who made it, and admins. Values of secrets are masked in what it prints."""
+    row = await _own(caller, environment)
+    answered = await environments.execute(
+        caller.site.world,
+        row.environment.id,
+        body.command,
+        stdin=body.stdin.encode(),
+        timeout=timedelta(seconds=body.timeout_seconds),
+        cwd=body.folder,
+    )
+    await caller.did("environment.exec", row.environment.id, repository=row.environment.repository)
+    return Printed(
+        exit_code=answered.exit_code,
+        stdout=answered.stdout.decode(errors="replace"),
+        stderr=answered.stderr.decode(errors="replace"),
+    )
+
+
+@router.post("/{environment}/push", operation_id="pushEnvironment")
+async def push(environment: Named, body: Push, caller: Runner, _key: Key = None) -> Pushed:
+    """Push the commits on its branch, with a tag where one is named. The workspace itself holds no credential."""
+    row = await _own(caller, environment)
+    tag = environments.trigger_tag(row.environment) if body.test else body.tag
+    pushed = await environments.push(caller.site.world, row.environment.id, tag=tag)
+    detail = f"{pushed.branch} at {pushed.commit}" + (f", {pushed.tag}" if pushed.tag else "")
+    await caller.did(
+        "environment.push", row.environment.id, repository=row.environment.repository, detail=detail
+    )
+    return pushed
+
+
+@router.post("/{environment}/extend", operation_id="extendEnvironment")
+async def extend(environment: Named, body: Extend, caller: Runner, _key: Key = None) -> Lease:
+    """Let it last longer, from its end or from now, whichever is later."""
+    row = await _own(caller, environment)
+    lease = await environments.extend(
+        caller.site.world, row.environment.id, by=timedelta(seconds=body.by_seconds)
+    )
+    return await _changed(caller, "environment.extend", lease)
+
+
+@router.post("/{environment}/sleep", operation_id="sleepEnvironment")
+async def sleep(environment: Named, caller: Runner, _key: Key = None) -> Lease:
+    """Stop its workspace and keep what it holds."""
+    row = await _own(caller, environment)
+    lease = await environments.sleep(caller.site.world, row.environment.id)
+    return await _changed(caller, "environment.sleep", lease)
+
+
+@router.post("/{environment}/wake", operation_id="wakeEnvironment")
+async def wake(environment: Named, caller: Runner, _key: Key = None) -> Lease:
+    """Start its workspace again."""
+    row = await _own(caller, environment)
+    lease = await environments.wake(caller.site.world, row.environment.id)
+    return await _changed(caller, "environment.wake", lease)
+
+
+@router.delete("/{environment}", operation_id="releaseEnvironment")
+async def release(environment: Named, caller: Runner) -> EnvironmentView:
+    """End it; answered once nothing of it is left. What was not pushed is gone."""
+    row = await _own(caller, environment)
+    await environments.release(caller.site.world, row.environment.id)
+    await caller.did("environment.release", row.environment.id, repository=row.environment.repository)
+    return await environments.find(caller.site.world, row.environment.id)
+
+
+async def _own(caller: Caller, name: str) -> EnvironmentRow:
+    row = await find_environment(caller, name)
+    refuse_unless_own(
+        row.environment.id, row.environment.principal, principal=caller.name, role=caller.token.role
+    )
+    return row
+
+
+async def _changed(caller: Caller, what: str, lease: Lease) -> Lease:
+    ends = lease.expires_at.isoformat() if lease.expires_at else "never"
+    await caller.did(what, lease.run, repository=lease.repository, detail=f"{lease.status}, ends {ends}")
+    return lease
