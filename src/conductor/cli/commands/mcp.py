@@ -40,8 +40,19 @@ def _pass_on(server: str) -> None:
 
 
 async def _answer_here(app: App) -> None:
+    """Answer until the input ends, or the client stops this process; what is kept then has somebody who removes it in its time."""
+    import asyncio
     import getpass
+    import signal
+    from contextlib import suppress
 
+    from conductor.bootstrap import leave_sweeper, tell_outside
     from conductor.mcp.desk import answer_here
 
-    await answer_here(app.world, app.tracking, principal=app.settings.principal or getpass.getuser())
+    answering = asyncio.create_task(answer_here(app.world, app.tracking, principal=getpass.getuser()))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, answering.cancel)
+    with suppress(asyncio.CancelledError):
+        await answering
+    await tell_outside(app)
+    if await app.world.store.leases():
+        leave_sweeper(app.settings)
