@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from tests.surfaces.api_stage import API, SHOP, api
@@ -59,7 +60,16 @@ async def test_an_issue_that_another_has_claimed_gets_nobody_else_an_environment
         refused = await asked.post("/environments", ASKED, who="shop")
         assert refused.status_code == 409
         assert "token:runner" in refused.json()["detail"]
-        assert (await asked.post("/environments", ASKED, who="runner")).status_code == 201
+        made = await asked.post("/environments", ASKED, who="runner")
+        assert made.status_code == 201
+        (claim,) = (await asked.get("/claims"))["items"]
+        assert claim["environment"] == made.json()["environment"]["id"]
+        at = made.headers["location"].removeprefix(API)
+        await asked.get(f"{at}?wait=60", who="runner")
+        asked.server.clock.advance(timedelta(hours=1))
+        assert (await asked.post(f"{at}/extend", {"by_seconds": 60}, who="runner")).status_code == 200
+        (renewed,) = (await asked.get("/claims"))["items"]
+        assert renewed["expires_at"] > claim["expires_at"], "work on it renews the claim"
 
 
 async def test_a_stack_is_no_environment_and_an_environment_no_stack(tmp_path: Path):

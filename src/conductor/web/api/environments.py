@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from conductor.domain.environment import Environment
 from conductor.domain.lease import Lease
-from conductor.operations import environments
+from conductor.operations import environments, issues
 from conductor.operations.environments import EnvironmentRequest, EnvironmentView
 from conductor.operations.ownership import refuse_unless_own
 from conductor.ports.environments import EnvironmentRow
@@ -60,6 +61,7 @@ async def request(
         keep_for=timedelta(seconds=body.keep_for_seconds) if body.keep_for_seconds else None,
     )
     row = await environments.request(caller.site.world, await environments.for_issue(tracking, asked))
+    await _renew_claim(caller, row.environment)
     await caller.did("environment.request", row.environment.id, repository=repository)
     response.headers["Location"] = f"/api/v1/environments/{row.environment.id}"
     return row
@@ -120,6 +122,7 @@ async def extend(environment: Named, body: Extend, caller: Runner, _key: Key = N
     lease = await environments.extend(
         caller.site.world, row.environment.id, by=timedelta(seconds=body.by_seconds)
     )
+    await _renew_claim(caller, row.environment)
     return await _changed(caller, "environment.extend", lease)
 
 
@@ -154,6 +157,19 @@ async def _own(caller: Caller, name: str) -> EnvironmentRow:
         row.environment.id, row.environment.principal, principal=caller.name, role=caller.token.role
     )
     return row
+
+
+async def _renew_claim(caller: Caller, environment: Environment) -> None:
+    """Let the claim on its issue last longer: there is work on it."""
+    tracking = caller.site.service.tracking
+    if tracking and environment.issue:
+        await issues.work_on(
+            tracking,
+            environment.repository,
+            environment.issue,
+            principal=environment.principal,
+            environment=environment.id,
+        )
 
 
 async def _changed(caller: Caller, what: str, lease: Lease) -> Lease:
