@@ -6,7 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
+from conductor.operations.serving import ServerState
+from conductor.web.metrics import Metrics
 from conductor.web.metrics_reference import reference
+from conductor.web.site import Site
+from tests.mcp.agents import AGENT, office
 from tests.observability.conftest import RULES, Open
 from tests.observability.prometheus import Prometheus, tool
 
@@ -81,3 +85,16 @@ def test_the_queries_of_the_how_to_answer_for_a_finished_run(prometheus: Prometh
     answers = [prometheus.until(line.replace("shop-k3v9qd", ran)) for line in block.strip().splitlines()]
     assert answers[0][0]["metric"] == {"verdict": "passed"}
     assert len(answers) == 4
+
+
+async def test_calls_of_agents_tools_are_counted_by_tool_and_by_whether_they_were_answered(tmp_path: Path):
+    async with office(tmp_path) as desk, desk.as_(AGENT) as agent:
+        run = await desk.a_run()
+        await agent.ask("run_digest", run=run.id)
+        await agent.refused("run_digest", run="nothing")
+        state = ServerState(started_at=desk.server.clock.now())
+        told = await Metrics().read(
+            Site(service=desk.server.service, state=state, following=desk.site.following)
+        )
+    assert 'conductor_mcp_calls_total{result="answered",tool="run_digest"} 1.0' in told.decode()
+    assert 'conductor_mcp_calls_total{result="refused",tool="run_digest"} 1.0' in told.decode()

@@ -54,7 +54,7 @@ def offer(server: MCPServer[Any], tool: Offer, visiting: Visiting) -> None:
     """Have a server offer it."""
     description = inspect.cleandoc(tool.work.__doc__ or "")
     server.add_tool(
-        _answering(tool.work, visiting),
+        _answering(tool, visiting),
         name=tool.name,
         title=tool.title,
         description=description,
@@ -63,16 +63,20 @@ def offer(server: MCPServer[Any], tool: Offer, visiting: Visiting) -> None:
     )
 
 
-def _answering(work: Work, visiting: Visiting) -> Callable[..., Awaitable[CallToolResult]]:
+def _answering(tool: Offer, visiting: Visiting) -> Callable[..., Awaitable[CallToolResult]]:
     """Make what the library calls: the first parameter, a visit, is worked out of the context of the request."""
+    work = tool.work
     signature = inspect.signature(work, eval_str=True)
     asked = list(signature.parameters.values())[1:]
 
     async def answer(context: Context, **given: Any) -> CallToolResult:
+        visit = visiting(context)
         try:
-            made = await work(visiting(context), **given)
+            made = await work(visit, **given)
         except ConductorError as error:
+            visit.world.news.calls[tool.name, "refused"] += 1
             return refused(error)
+        visit.world.news.calls[tool.name, "answered"] += 1
         return CallToolResult(
             content=[TextContent(type="text", text=made.in_words())],
             structured_content=made.model_dump(mode="json"),

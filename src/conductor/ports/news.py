@@ -7,7 +7,7 @@ is logged, and harms nobody.
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from conductor.domain.event import Event
@@ -28,6 +28,8 @@ class News:
     def __init__(self) -> None:
         self.usage: dict[tuple[str, str], Mapping[str, Used]] = {}
         """What the workloads of a run (by its id, and by which suite is under way) used when they were last measured."""
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """Calls of tools over MCP, by tool and by whether they were `answered` or `refused`."""
         self._recent: deque[Event] = deque(maxlen=REMEMBERED)
         self._event_listeners: list[EventListener] = []
         self._line_listeners: list[LineListener] = []

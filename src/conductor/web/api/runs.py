@@ -14,8 +14,10 @@ from conductor.domain.verdict import Verdict
 from conductor.errors import UsageError
 from conductor.operations import request_run
 from conductor.operations.request_run import Asked
+from conductor.ports.dashboards import Board, Of
 from conductor.ports.queue import Accepted as Acceptance
 from conductor.ports.store import Position, RunRow
+from conductor.ports.world import World
 from conductor.web.api.schemas import Accepted, AskAgain, AskForRun, Cancelled, Page, RunDetail
 from conductor.web.api.visible import RunName, ThatRun, find_run
 from conductor.web.cursors import cursor_of, position_of
