@@ -138,8 +138,7 @@ async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(
             await shell(agent, environment, IDENTITY)
 
             await edit(agent, environment, SEEDED, WRONG, UNIT_TEST)
-            tag = f"run-integration-tests-{issue}"
-            pushed = await agent.ask("push_branch", environment=environment, tag=tag)
+            pushed = await agent.ask("push_branch", environment=environment)
             first = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
             assert await verdict_of(agent, first["run"]) == "failed"
             digest = await agent.ask("run_digest", run=first["run"])
@@ -152,7 +151,7 @@ async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(
             await edit(
                 agent, environment, WRONG, RIGHT, UNIT_TEST.replace("1400", "1380").replace("14.00", "13.80")
             )
-            pushed = await agent.ask("push_branch", environment=environment, tag=tag)
+            pushed = await agent.ask("push_branch", environment=environment)
             second = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
             assert second["run"] != first["run"]
             assert await verdict_of(agent, second["run"]) == "passed"

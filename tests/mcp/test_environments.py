@@ -72,6 +72,9 @@ async def test_an_agent_gets_one_environment_for_its_issue_works_in_it_and_relea
         pushed = await agent.ask("push_branch", environment=name, tag="run-integration-tests-12")
         assert (pushed["branch"], pushed["tag"]) == (place["branch"], "run-integration-tests-12")
         assert pushed["commit"] in pushed["next"]
+        own = await agent.ask("push_branch", environment=name)
+        assert own["tag"] == f"run-integration-tests-{place['branch']}"
+        assert not (await agent.ask("push_branch", environment=name, run_tests=False))["tag"]
         extended = await agent.ask("extend_environment", environment=name, hours=3)
         assert extended["expires_at"] > place["expires_at"]
         assert (await agent.ask("release_environment", environment=name))["status"] == "released"

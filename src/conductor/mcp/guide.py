@@ -5,7 +5,7 @@ Conductor gives you an issue to work on, an environment to work in, and a verdic
 the repository's whole QA stack in a place of its own, runs the integration tests there, and tells the verdict on the issue.
 
 The loop: list_issues, claim_issue, request_environment (with the issue), then exec_in_environment, read_file and write_file until the \
-unit tests pass there; commit in the environment; push_branch with a trigger tag; start_run with the commit it answers, wait_for_run \
+unit tests pass there; commit in the environment; push_branch; start_run with the commit it answers, wait_for_run \
 until there is a verdict; when it is not `passed`: run_digest, run_logs, fix, push, run again. At the end release_environment, \
 delete_stack and release_issue free what others may need.
 

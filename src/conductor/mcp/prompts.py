@@ -17,7 +17,7 @@ Solve one open issue of {repository}{labelled} with Conductor's tools.
 1. list_issues; choose one that nobody works on and that you can solve; claim_issue. Where there is a conflict choose another.
 2. request_environment for that issue; wait until it is ready (show_environment).
 3. In it read the code and its tests, reproduce the problem, change the code, add a test, and run the unit tests (exec_in_environment).
-4. Commit on the environment's branch with `Fixes #<number>` in the message; push_branch with a tag.
+4. Commit on the environment's branch with `Fixes #<number>` in the message; push_branch.
 5. start_run with the commit, wait_for_run until there is a verdict.
 6. Not passed: run_digest, then run_logs around the moment of the failure; find the cause, fix it, go back to 4. A failure that \
 test_history calls flaky is run again with rerun_failed first. Fault `platform`: say so, and stop.

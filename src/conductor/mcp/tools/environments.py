@@ -212,24 +212,26 @@ async def write_file(
 
 async def push_branch(
     visit: Visit,
+    *,
     environment: EnvironmentName,
+    run_tests: Annotated[
+        bool, Field(description="Push the branch's own trigger tag too: it starts a run of the commit.")
+    ] = True,
     tag: Annotated[
-        str,
-        Field(
-            max_length=200,
-            description="A tag for the same commit, such as run-integration-tests-12: it starts a run. Empty: none.",
-        ),
+        str, Field(max_length=200, description="Another tag than that, such as run-integration-tests-12.")
     ] = "",
 ) -> PushedBranch:
-    """Push what is committed on the environment's branch to the forge, and a tag with it where you name one.
+    """Push what is committed on the environment's branch to the forge, with a tag that starts a run unless you say otherwise.
 
     Use it when unit tests pass. It never overwrites what another pushed to the branch. Then `start_run` with the commit that it
-    answers: that finds the run of the tag, or begins one. Only your own environments. Needs the role run.
+    answers: that finds the run of the tag, or begins it. Only your own environments. Needs the role run.
     """
     row = await _awake(visit, environment)
-    pushed = await environments.push(visit.world, row.environment.id, tag=tag or None)
+    wanted = tag or (environments.trigger_tag(row.environment) if run_tests else "")
+    pushed = await environments.push(visit.world, row.environment.id, tag=wanted or None)
     repository = row.environment.repository
-    await visit.did("environment.push", row.environment.id, repository=repository, detail=pushed.commit[:12])
+    detail = f"{pushed.branch} at {pushed.commit}" + (f", {pushed.tag}" if pushed.tag else "")
+    await visit.did("environment.push", row.environment.id, repository=repository, detail=detail)
     return PushedBranch(
         branch=pushed.branch,
         commit=pushed.commit,
