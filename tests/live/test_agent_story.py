@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -83,6 +84,16 @@ def comment(site: Site, bare: Path, issue: int) -> str:
     return site.git("show", f"refs/conductor/issues:{told[0]}", at=bare) if told else ""
 
 
+@contextmanager
+def nothing_left(site: Site) -> Iterator[None]:
+    """Release what the agent could not, however the block ends."""
+    try:
+        yield
+    finally:
+        for one in json.loads(site.command("env", "list", "--json").stdout or "[]"):
+            site.command("env", "release", one["row"]["environment"]["id"])
+
+
 async def edit(agent: Agent, environment: str, was: str, fix: str, unit_test: str) -> None:
     """Change the code as an agent does: read, replace, write, run its unit tests, commit."""
     path = "backend/shop.js"
@@ -121,7 +132,7 @@ async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(
     bare = broken_shop(site)
     made = site.command("tokens", "create", "agent", "--role", "run", "--repository", "shop")
     site.command("issues", "create", "shop", "--title", TITLE, "--body", WISH, "--label", "bug")
-    with left_clean(site), serving(site) as (_, address):
+    with left_clean(site), nothing_left(site), serving(site) as (_, address):
         hook = site.command(
             "hook", "install", str(bare), "--server", address, "--secret-file", str(site.secret_file)
         )

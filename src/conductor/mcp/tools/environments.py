@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from conductor.domain.access import Role
-from conductor.domain.environment import CHECKOUT, EnvironmentStatus
+from conductor.domain.environment import CHECKOUT, Environment, EnvironmentStatus
 from conductor.errors import UsageError
 from conductor.mcp import visible
 from conductor.mcp.answers.environments import (
@@ -90,10 +90,7 @@ async def request_environment(
         asked = await environments.for_issue(tracking, asked)
     row = await environments.request(visit.world, asked)
     environment = row.environment
-    if tracking and hosting and issue:
-        await issues.work_on(
-            tracking, repository, issue, principal=visit.caller.principal, environment=environment.id
-        )
+    await _renew_claim(visit, environment)
     await visit.did("environment.request", environment.id, repository=environment.repository)
     return Place.of(row, CHECKOUT)
 
@@ -229,6 +226,7 @@ async def push_branch(
     row = await _awake(visit, environment)
     wanted = tag or (environments.trigger_tag(row.environment) if run_tests else "")
     pushed = await environments.push(visit.world, row.environment.id, tag=wanted or None)
+    await _renew_claim(visit, row.environment)
     repository = row.environment.repository
     detail = f"{pushed.branch} at {pushed.commit}" + (f", {pushed.tag}" if pushed.tag else "")
     await visit.did("environment.push", row.environment.id, repository=repository, detail=detail)
@@ -246,6 +244,7 @@ async def extend_environment(visit: Visit, environment: EnvironmentName, hours: 
     Use it when the work takes longer than its lease. Only your own environments. Needs the role run.
     """
     row = await _own(visit, environment)
+    await _renew_claim(visit, row.environment)
     lease = await environments.extend(visit.world, row.environment.id, by=timedelta(hours=hours))
     await visit.did(
         "environment.extend", row.environment.id, repository=row.environment.repository, detail=f"{hours:g} h"
@@ -279,6 +278,18 @@ async def _awake(visit: Visit, name: str) -> EnvironmentRow:
     if row.state.status is EnvironmentStatus.SLEEPING:
         await environments.wake(visit.world, row.environment.id)
     return row
+
+
+async def _renew_claim(visit: Visit, environment: Environment) -> None:
+    """Let the claim on its issue last longer: there is work on it."""
+    if visit.site.tracking and environment.issue:
+        await issues.work_on(
+            visit.site.tracking,
+            environment.repository,
+            environment.issue,
+            principal=environment.principal,
+            environment=environment.id,
+        )
 
 
 def _text(output: bytes) -> str:
