@@ -27,10 +27,11 @@ class Kubelet(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).scrapes += 1
-        of = f'{{namespace="conductor-{self.run}",pod="backend-1",container="main"}}'
+        of = f'namespace="conductor-{self.run}",pod="backend-1"'
         said = (
-            f"container_cpu_usage_seconds_total{of} {self.scrapes * 0.5}\n"
-            f"container_memory_working_set_bytes{of} 1e8\ncontainer_start_time_seconds{of} {1.7e9 + self.scrapes // 9}\n"
+            f'container_cpu_usage_seconds_total{{{of},container="",image=""}} {self.scrapes * 0.5}\n'
+            f'container_memory_working_set_bytes{{{of},container="",image=""}} 1e8\n'
+            f'container_start_time_seconds{{{of},container="main"}} {1.7e9 + self.scrapes // 9}\n'
         )
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
