@@ -15,7 +15,7 @@ from conductor.adapters.docker import cgroups
 from conductor.adapters.docker.connection.client import Connection
 from conductor.adapters.docker.engine import DockerEngine
 from conductor.adapters.kubernetes.api.client import Client
-from conductor.adapters.kubernetes.usage import usage
+from conductor.adapters.kubernetes.usage import NOT_AGAIN, ResourceMetrics
 from conductor.domain.event import Kind
 from conductor.domain.stack import Service
 from conductor.ports.engine import Place
@@ -83,15 +83,27 @@ async def test_a_clusters_pods_are_added_up_by_workload():
         assert request.url.path == "/apis/metrics.k8s.io/v1beta1/namespaces/conductor-shop-k3v9qd/pods"
         return httpx2.Response(200, json=PODS)
 
-    found = await usage(client(answer), "conductor-shop-k3v9qd")
+    found = await ResourceMetrics().usage(client(answer), "conductor-shop-k3v9qd")
     assert found == {"backend": Used(cpu_cores=0.51, memory_bytes=2 * 65 * MIB)}
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "NotFound"), (403, "Forbidden")])
-async def test_a_cluster_that_cannot_or_may_not_tell_tells_nothing(status: int, reason: str):
+async def test_a_cluster_that_cannot_or_may_not_tell_tells_nothing_and_is_left_alone_for_a_while(
+    status: int, reason: str
+):
     said = {"kind": "Status", "reason": reason, "message": f"pods.metrics.k8s.io is {reason}", "code": status}
-    found = await usage(client(lambda _: httpx2.Response(status, json=said)), "conductor-shop-k3v9qd")
-    assert found == {}
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(status, json=said)
+
+    times = [0.0]
+    metrics = ResourceMetrics(now=lambda: times[0])
+    for at in (0.0, 1.0, NOT_AGAIN.total_seconds() + 1):
+        times[0] = at
+        assert await metrics.usage(client(answer), "conductor-shop-k3v9qd") == {}
+    assert len(asked) == 2
 
 
 def client(answer: object) -> Client:

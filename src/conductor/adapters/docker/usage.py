@@ -27,8 +27,9 @@ class Statistics:
         self._before: dict[str, tuple[float, float]] = {}
 
     async def usage(self, place: Place) -> Mapping[str, Used]:
-        """Measure each workload that runs."""
-        found = await self._access.sight.containers(place.namespace)
+        """Measure each workload that runs. Whoever watches has seen the containers: an engine that is busy is not asked again."""
+        sight = self._access.sight
+        found = sight.all_known(place.namespace) or await sight.containers(place.namespace)
         running = [
             (workload, container)
             for workload, several in found.items()

@@ -26,7 +26,7 @@ from conductor.adapters.kubernetes.streams.logs import read_log
 from conductor.adapters.kubernetes.streams.port_forward import Forwards
 from conductor.adapters.kubernetes.streams.terminal import attach
 from conductor.adapters.kubernetes.syncing import ClusterWriting
-from conductor.adapters.kubernetes.usage import usage
+from conductor.adapters.kubernetes.usage import ResourceMetrics
 from conductor.domain.lease import Lease, NamespaceInfo
 from conductor.domain.report import LogLine
 from conductor.domain.stack import Job, Service, Stack
@@ -59,6 +59,7 @@ class KubernetesEngine(KubernetesRenderer):
         )
         self._collection = Collection(connection)
         self._forwards = Forwards()
+        self._metrics = ResourceMetrics()
         self._listing = Together(self._list_namespaces)
 
     async def create_namespace(self, place: Place, lease: Lease) -> None:
@@ -117,7 +118,7 @@ class KubernetesEngine(KubernetesRenderer):
 
     async def usage(self, place: Place) -> Mapping[str, Used]:
         """Measure what each workload uses, where the cluster can tell."""
-        return await usage(await self._client(), place.namespace)
+        return await self._metrics.usage(await self._client(), place.namespace)
 
     async def exec(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from conductor.adapters.kubernetes.api.client import Client
@@ -16,17 +18,32 @@ from conductor.ports.usage import Used
 POD_METRICS = Kind("PodMetrics", "metrics.k8s.io/v1beta1", "pods")
 
 
-async def usage(client: Client, namespace: str) -> Mapping[str, Used]:
-    """Measure each workload. Empty where the cluster has no metrics server, or the right to ask it was not given."""
-    try:
-        listing = await client.list(POD_METRICS, namespace)
-    except (NotFoundError, ForbiddenError):
-        return {}
-    total: dict[str, Used] = {}
-    for pod in listing.items:
-        workload = str((pod["metadata"].get("labels") or {}).get(LABEL_WORKLOAD) or pod["metadata"]["name"])
-        total[workload] = sum(map(_used, pod.get("containers") or ()), total.get(workload, Used()))
-    return total
+NOT_AGAIN = timedelta(minutes=5)
+"""For so long a cluster that cannot or may not tell is left alone."""
+
+
+class ResourceMetrics:
+    """Asks one cluster."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._next = float("-inf")
+
+    async def usage(self, client: Client, namespace: str) -> Mapping[str, Used]:
+        """Measure each workload. Empty where the cluster has no metrics server, or the right to ask it was not given."""
+        if self._now() < self._next:
+            return {}
+        try:
+            listing = await client.list(POD_METRICS, namespace)
+        except (NotFoundError, ForbiddenError):
+            self._next = self._now() + NOT_AGAIN.total_seconds()
+            return {}
+        total: dict[str, Used] = {}
+        for pod in listing.items:
+            labels = pod["metadata"].get("labels") or {}
+            workload = str(labels.get(LABEL_WORKLOAD) or pod["metadata"]["name"])
+            total[workload] = sum(map(_used, pod.get("containers") or ()), total.get(workload, Used()))
+        return total
 
 
 def _used(container: Mapping[str, Any]) -> Used:

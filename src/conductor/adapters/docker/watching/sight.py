@@ -116,6 +116,10 @@ class Sight:
         """Return the containers of a workload as they were last seen in this process, for what of them never changes."""
         return self._seen.get(namespace, {}).get(workload, ())
 
+    def all_known(self, namespace: str) -> Containers:
+        """Return the containers of a namespace as they were last seen in this process, by workload."""
+        return self._seen.get(namespace, {})
+
     def forget(self, namespace: str) -> None:
         """Let go of what was seen of a namespace: it goes."""
         self._seen.pop(namespace, None)
