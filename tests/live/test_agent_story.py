@@ -11,18 +11,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp import Client
 from tests.live.served import Site, left_clean, prepared, serving
-from tests.live.shop import shop_repository
+from tests.live.shop import conductor, shop_repository
 from tests.live.workspace_image import workspace_image
 from tests.mcp.agents import Agent
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 MOST_WAITS = 20
-TITLE, WISH = "Totals lose their cents", "Two Earl Grey are 13.80 EUR."
+ISSUE, TITLE, WISH = 1, "Totals lose their cents", "Two Earl Grey are 13.80 EUR."
 IDENTITY = "git config user.name agent && git config user.email agent@example.org"
 RIGHT = "return `${(cents / 100).toFixed(2)} ${this.currency}`;"
 SEEDED = "return `${Math.floor(cents / 100).toFixed(2)} ${this.currency}`;"
@@ -124,54 +125,78 @@ async def ready(agent: Agent, environment: str) -> None:
     assert place["status"] == "ready", place
 
 
-async def test_an_agent_takes_an_issue_through_a_failed_run_to_a_passed_one(
+async def solved(agent: Agent) -> tuple[str, str]:
+    """Go the whole way, from the list of issues to a passed run; returns the failed run and the passed one."""
+    listed = await agent.ask("list_issues", repository="shop", labels=["bug"])
+    issue = next(one["number"] for one in listed["issues"] if not one["claimed_by"])
+    claimed = await agent.ask("claim_issue", repository="shop", issue=issue)
+    assert (issue, WISH in claimed["body"]) == (ISSUE, True)
+    place = await agent.ask("request_environment", repository="shop", issue=issue)
+    assert place["branch"] == claimed["branch"]
+    environment = place["environment"]
+    await ready(agent, environment)
+    await shell(agent, environment, IDENTITY)
+
+    await edit(agent, environment, SEEDED, WRONG, UNIT_TEST)
+    pushed = await agent.ask("push_branch", environment=environment)
+    first = (await agent.ask("start_run", repository="shop", ref=pushed["commit"]))["run"]
+    assert await verdict_of(agent, first) == "failed"
+    digest = (await agent.ask("run_digest", run=first))["digest"]
+    assert "13.80 EUR" in digest
+    assert "14.00 EUR" in digest
+    again = await agent.ask("rerun_failed", run=first)
+    assert (again["attempt"], again["failed_only"]) == (2, True)
+    assert await verdict_of(agent, first) == "failed"
+
+    right_test = UNIT_TEST.replace("1400", "1380").replace("14.00", "13.80")
+    await edit(agent, environment, WRONG, RIGHT, right_test)
+    pushed = await agent.ask("push_branch", environment=environment)
+    second = (await agent.ask("start_run", repository="shop", ref=pushed["commit"]))["run"]
+    assert second != first
+    assert await verdict_of(agent, second) == "passed"
+
+    released = await agent.ask("release_environment", environment=environment)
+    assert released["status"] == "released"
+    for run in (first, second):
+        await agent.ask("delete_stack", run=run)
+    await agent.ask("release_issue", repository="shop", issue=issue)
+    return first, second
+
+
+async def prepared_site(folder: Path, state: Path) -> tuple[Site, Path]:
+    """Make a site with the shop and its issue; returns it and the shop's repository."""
+    image = await asyncio.to_thread(workspace_image, state, folder)
+    site = prepared(folder / "site", engine="docker", CONDUCTOR_WORKSPACE_IMAGE=image)
+    bare = broken_shop(site)
+    made = site.command("issues", "create", "shop", "--title", TITLE, "--body", WISH, "--label", "bug")
+    assert made.returncode == 0, made.stderr
+    return site, bare
+
+
+async def test_an_agent_of_a_server_takes_an_issue_through_a_failed_run_to_a_passed_one(
     tmp_path: Path, engine_state: Path
 ):
-    image = await asyncio.to_thread(workspace_image, engine_state, tmp_path)
-    site = prepared(tmp_path / "site", engine="docker", CONDUCTOR_WORKSPACE_IMAGE=image)
-    bare = broken_shop(site)
+    site, bare = await prepared_site(tmp_path, engine_state)
     made = site.command("tokens", "create", "agent", "--role", "run", "--repository", "shop")
-    site.command("issues", "create", "shop", "--title", TITLE, "--body", WISH, "--label", "bug")
     with left_clean(site), nothing_left(site), serving(site) as (_, address):
         hook = site.command(
             "hook", "install", str(bare), "--server", address, "--secret-file", str(site.secret_file)
         )
         assert hook.returncode == 0, hook.stderr
         async with agent_of(address, made.stdout.strip()) as agent:
-            listed = await agent.ask("list_issues", repository="shop", labels=["bug"])
-            issue = next(one["number"] for one in listed["issues"] if not one["claimed_by"])
-            claimed = await agent.ask("claim_issue", repository="shop", issue=issue)
-            assert WISH in claimed["body"]
-            place = await agent.ask("request_environment", repository="shop", issue=issue)
-            assert place["branch"] == claimed["branch"]
-            environment = place["environment"]
-            await ready(agent, environment)
-            await shell(agent, environment, IDENTITY)
+            first, second = await solved(agent)
+        site.until(lambda: "passed" in comment(site, bare, ISSUE) or not site.command("version").stdout)
 
-            await edit(agent, environment, SEEDED, WRONG, UNIT_TEST)
-            pushed = await agent.ask("push_branch", environment=environment)
-            first = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
-            assert await verdict_of(agent, first["run"]) == "failed"
-            digest = await agent.ask("run_digest", run=first["run"])
-            assert "13.80 EUR" in digest["digest"]
-            assert "14.00 EUR" in digest["digest"]
-            again = await agent.ask("rerun_failed", run=first["run"])
-            assert (again["attempt"], again["failed_only"]) == (2, True)
-            assert await verdict_of(agent, first["run"]) == "failed"
+    assert second in comment(site, bare, ISSUE)
+    assert first not in comment(site, bare, ISSUE)
 
-            await edit(
-                agent, environment, WRONG, RIGHT, UNIT_TEST.replace("1400", "1380").replace("14.00", "13.80")
-            )
-            pushed = await agent.ask("push_branch", environment=environment)
-            second = await agent.ask("start_run", repository="shop", ref=pushed["commit"])
-            assert second["run"] != first["run"]
-            assert await verdict_of(agent, second["run"]) == "passed"
 
-            assert (await agent.ask("release_environment", environment=environment))["status"] == "released"
-            for run in (first, second):
-                await agent.ask("delete_stack", run=run["run"])
-            await agent.ask("release_issue", repository="shop", issue=issue)
-        site.until(lambda: "passed" in comment(site, bare, issue) or not site.command("version").stdout)
-
-    assert second["run"] in comment(site, bare, issue)
-    assert first["run"] not in comment(site, bare, issue)
+async def test_an_agent_on_one_machine_goes_the_same_way_without_a_server(tmp_path: Path, engine_state: Path):
+    site, _ = await prepared_site(tmp_path, engine_state)
+    command, *arguments = conductor()
+    started = StdioServerParameters(
+        command=command, args=[*arguments, "mcp"], env={**site.environment, "CONDUCTOR_PRINCIPAL": "agent-1"}
+    )
+    with left_clean(site), nothing_left(site):
+        async with Client(started) as client:
+            await solved(Agent(client))

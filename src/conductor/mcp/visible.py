@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from conductor.domain.access import Role
 from conductor.domain.lease import NamespaceInfo
 from conductor.domain.names import attempt_of
@@ -31,11 +34,21 @@ async def place_of(visit: Visit, repository: str) -> tuple[str, str]:
             return await forge.location(repository), forge.name
         except NotFoundError as error:
             refusal = refusal or error
-    if visit.site.starting.takes_folders:
-        return repository, ""
+    if visit.site.starting.takes_folders and (place := await asyncio.to_thread(_named, repository)):
+        return place, ""
     raise refusal or NotFoundError(
-        f"no forge of this server has {repository}", remedy="See that the server reaches the repository."
+        f"there is no repository {repository!r}",
+        remedy="Name one as its forge does"
+        + (", a folder, or an address." if visit.site.starting.takes_folders else "."),
     )
+
+
+def _named(repository: str) -> str:
+    """Return what git finds there: an address as it is, a folder in full; empty where there is none."""
+    if "://" in repository or ("@" in repository.partition("/")[0] and ":" in repository):
+        return repository
+    folder = Path(repository).expanduser().absolute()
+    return str(folder) if folder.exists() else ""
 
 
 async def find_run(visit: Visit, name: str, attempt: int | None = None) -> RunRow:

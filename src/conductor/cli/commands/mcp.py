@@ -49,7 +49,8 @@ async def _answer_here(app: App) -> None:
     from conductor.bootstrap import leave_sweeper, tell_outside
     from conductor.mcp.desk import answer_here
 
-    answering = asyncio.create_task(answer_here(app.world, app.tracking, principal=getpass.getuser()))
+    principal = app.settings.principal or getpass.getuser()
+    answering = asyncio.create_task(answer_here(app.world, app.tracking, principal=principal))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, answering.cancel)
     with suppress(asyncio.CancelledError):
         await answering
