@@ -79,7 +79,7 @@ class Metrics:
     async def read(self, site: Site) -> bytes:
         """Bring everything up to date and write it."""
         await self._read_queue(site)
-        standing = Tally(str(lease.status) for lease in await site.world.store.leases())
+        standing = Tally(str(one.status) for one in await site.world.store.leases() if not one.is_environment)
         for status in ("active", "kept", "sleeping", "deleting"):
             self.stacks.labels(status).set(standing[status])
         await self._read_environments(site)

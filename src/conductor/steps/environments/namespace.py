@@ -43,4 +43,5 @@ def place_of(environment: Environment) -> Place:
         run=environment.id,
         repository=environment.repository,
         branch=environment.branch,
+        environment=environment.environment,
     )

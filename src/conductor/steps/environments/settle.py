@@ -10,6 +10,7 @@ from conductor.domain.states import fault_of
 from conductor.domain.verdict import Reason
 from conductor.durable import step
 from conductor.errors import RunError
+from conductor.ports.dashboards import Board, Of
 from conductor.ports.workspaces import WorkspaceState
 from conductor.ports.world import the_world
 from conductor.steps.environments.prepare import Prepared
@@ -38,8 +39,17 @@ async def settle(environment: Environment, prepared: Prepared, workspace: Worksp
         message="",
         ready_at=now,
         expires_at=lease.expires_at,
-        links=dict(workspace.links),
+        links={**workspace.links, **_watched(environment)},
     )
+
+
+def _watched(environment: Environment) -> dict[str, str]:
+    """Say where its figures and logs are seen."""
+    if (dashboards := the_world().dashboards) is None:
+        return {}
+    board = Board(Of.ENVIRONMENT, environment.id)
+    logs = dashboards.logs(board)
+    return {"dashboard": dashboards.link(board), **({"logs": logs} if logs else {})}
 
 
 async def marked(environment: Environment) -> Lease | None:
