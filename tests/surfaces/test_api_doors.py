@@ -17,7 +17,14 @@ from conductor.operations import access
 from conductor.settings import Settings
 from tests.surfaces.api_stage import API, SHOP, api
 
-WITHOUT_TOKEN = {"/healthz", "/readyz", "/openapi.json", "/webhooks/{hosting}"}
+WITHOUT_TOKEN = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/webhooks/{hosting}",
+    "/sign-in",
+    "/static/{asset}",
+}
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str, str]]:

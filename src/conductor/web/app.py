@@ -27,6 +27,7 @@ from conductor.web.api import (
 from conductor.web.auth import Guard, Limit
 from conductor.web.headers import SafeHeaders
 from conductor.web.metrics import Measured, Metrics
+from conductor.web.pages.router import router as pages
 from conductor.web.site import Site
 
 BASE = "/api/v1"
@@ -66,7 +67,7 @@ def answering(*, metrics_open: bool = False) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.metrics_open = metrics_open
-    for router in (health.router, metrics.router, webhooks.router, _api()):
+    for router in (health.router, metrics.router, webhooks.router, _api(), pages):
         app.include_router(router)
     _add_description(app)
     problems.install(app)

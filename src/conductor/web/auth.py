@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conductor.domain.access import Token
@@ -14,15 +15,16 @@ from conductor.errors import ConductorError
 from conductor.operations import access
 from conductor.ports.service import Service
 from conductor.web import problems
+from conductor.web.pages import session
 
 WEBHOOKS = "/webhooks/"
-OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
+OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", session.SIGN_IN})
 LARGEST_REQUEST_BYTES = 1_000_000
 _LONGEST_TOKEN = 200
 
 
 class Guard:
-    """Lets in who has a token, and what needs none: health, the API's description, and deliveries, which are signed."""
+    """Lets in who has a token, and what needs none: health, the API's description, signing in, and deliveries, which are signed."""
 
     def __init__(self, app: ASGIApp, *, service: Service, also_open: Collection[str] = ()) -> None:
         self._app = app
@@ -35,17 +37,19 @@ class Guard:
             return
         try:
             path = scope["path"]
-            if path not in self._open and not path.startswith(WEBHOOKS):
-                scope.setdefault("state", {})["token"] = await self._token(Headers(scope=scope))
+            if path not in self._open and not path.startswith((WEBHOOKS, session.STATIC)):
+                scope.setdefault("state", {})["token"] = await self._token(Headers(scope=scope), path)
         except HTTPException as error:
-            await problems.of_http(error)(scope, receive, send)
+            await _refused(scope, error)(scope, receive, send)
         except ConductorError as error:
             await problems.of_error(error)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _token(self, headers: Headers) -> Token:
+    async def _token(self, headers: Headers, path: str) -> Token:
         given = headers.get("authorization", "")
+        if not given and session.is_page(path):
+            given = f"Bearer {session.token_text(headers)}"
         scheme, _, text = given.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise problems.unauthorized("this needs a token")
@@ -54,6 +58,17 @@ class Guard:
         if token is None:
             raise problems.unauthorized("the token is not valid: unknown, revoked or over")
         return token
+
+
+def _refused(scope: Scope, error: HTTPException) -> Response:
+    """Answer a program that it needs a token; lead a browser that opens a page to where one signs in."""
+    if (
+        session.is_page(scope["path"])
+        and scope["method"] == "GET"
+        and session.wants_html(Headers(scope=scope))
+    ):
+        return session.to_sign_in(scope)
+    return problems.of_http(error)
 
 
 class Limit:

@@ -1,4 +1,4 @@
-"""Headers of every answer: nothing is stored on the way, nothing is guessed, nothing is run."""
+"""Headers of every answer: nothing is stored on the way, nothing is guessed, nothing is run but what a page brings of our own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What pages may load: this server's own files; no script or style that stands in a page."""
 
 
 class SafeHeaders:
