@@ -15,7 +15,7 @@ from conductor.reports.readable import clean, cut
 LIMIT_BYTES = 8192
 _ENVELOPE_BYTES = 300
 """What the protocol puts around the two forms."""
-LONGEST_LINE = 600
+LONGEST_LINE = 400
 
 
 class Answer(BaseModel):

@@ -10,7 +10,8 @@ from conductor.domain.environment import EnvironmentStatus
 from conductor.mcp.fitting import Answer, line
 from conductor.ports.environments import EnvironmentRow
 
-_MESSAGE = 500
+LONGEST_MESSAGE = 500
+_MOST_SECRETS, _MOST_LINKS = 30, 6
 
 
 class Place(Answer):
@@ -32,8 +33,8 @@ class Place(Answer):
     next: str = Field(description="What to call next.")
 
     @classmethod
-    def of(cls, row: EnvironmentRow, folder: str) -> Place:
-        """Tell of an environment."""
+    def of(cls, row: EnvironmentRow, folder: str, room: int) -> Place:
+        """Tell of an environment, each text in `room` characters. Addresses are shown whole or not at all."""
         environment, state = row.environment, row.state
         return cls(
             environment=environment.id,
@@ -42,12 +43,16 @@ class Place(Answer):
             branch=environment.branch,
             commit=environment.source.commit or "",
             status=state.status.value,
-            message=line(state.message, _MESSAGE),
-            reason=line(state.reason, 80),
-            remedy=line(state.remedy, _MESSAGE),
+            message=line(state.message, room),
+            reason=line(state.reason, min(room, 80)),
+            remedy=line(state.remedy, room),
             folder=folder,
-            secrets=[line(name, 80) for name in state.secrets[:30]],
-            links={line(name, 40): address[:300] for name, address in list(state.links.items())[:6]},
+            secrets=[line(name, min(room, 80)) for name in state.secrets[:_MOST_SECRETS]],
+            links={
+                line(name, 40): address
+                for name, address in list(state.links.items())[:_MOST_LINKS]
+                if len(address) <= room
+            },
             expires_at=state.expires_at,
             next=_next(environment.id, state.status),
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from conductor.domain.run import Run, Status
 from conductor.mcp.fitting import Answer, line
 from conductor.ports.store import RunRow
 
-_MESSAGE = 700
+LONGEST_MESSAGE = 700
 
 
 class Begun(Answer):
@@ -62,8 +64,8 @@ class Standing(Answer):
     next: str = Field(description="What to call next.")
 
     @classmethod
-    def of(cls, row: RunRow, *, happened: list[str], after: int) -> Standing:
-        """Tell of a run."""
+    def of(cls, row: RunRow, *, happened: Sequence[str], after: int, room: int) -> Standing:
+        """Tell of a run, its message and remedy in `room` characters each."""
         run, outcome = row.run, row.outcome if row.status is Status.ENDED else None
         return cls(
             run=run.id,
@@ -75,9 +77,9 @@ class Standing(Answer):
             verdict=outcome.verdict.value if outcome else None,
             reason=outcome.reason.value if outcome and outcome.reason else "",
             fault=outcome.fault.value if outcome and outcome.fault else "",
-            message=line(outcome.message, _MESSAGE) if outcome else "",
-            remedy=line(outcome.remedy, _MESSAGE) if outcome else "",
-            happened=happened,
+            message=line(outcome.message, room) if outcome else "",
+            remedy=line(outcome.remedy, room) if outcome else "",
+            happened=[line(one, room) for one in happened],
             after=after,
             next=_next(row, after),
         )

@@ -13,6 +13,7 @@ from conductor.domain.environment import CHECKOUT, Environment, EnvironmentStatu
 from conductor.errors import UsageError
 from conductor.mcp import visible
 from conductor.mcp.answers.environments import (
+    LONGEST_MESSAGE,
     Executed,
     Extended,
     FilePart,
@@ -22,7 +23,7 @@ from conductor.mcp.answers.environments import (
     Written,
 )
 from conductor.mcp.arguments import EnvironmentName, Hours, Offset, Repository, Suffix
-from conductor.mcp.fitting import largest
+from conductor.mcp.fitting import largest, line
 from conductor.mcp.offering import Offer
 from conductor.mcp.visit import Visit
 from conductor.operations import environments, issues
@@ -92,7 +93,7 @@ async def request_environment(
     environment = row.environment
     await _renew_claim(visit, environment)
     await visit.did("environment.request", environment.id, repository=environment.repository)
-    return Place.of(row, CHECKOUT)
+    return _shown(row)
 
 
 async def show_environment(
@@ -111,7 +112,7 @@ async def show_environment(
         row = await environments.wait(
             visit.world, row.environment.id, timeout=timedelta(seconds=wait_seconds)
         )
-    return Place.of(row, CHECKOUT)
+    return _shown(row)
 
 
 async def exec_in_environment(
@@ -179,7 +180,7 @@ async def read_file(visit: Visit, environment: EnvironmentName, path: Path, offs
     def part(number: int) -> FilePart:
         end = offset + number
         return FilePart(
-            path=path,
+            path=line(path, 300),
             content=rest[:number],
             offset=offset,
             total=len(text),
@@ -204,7 +205,7 @@ async def write_file(
     row = await _awake(visit, environment)
     data = content.encode()
     await environments.write_file(visit.world, row.environment.id, path, data)
-    return Written(path=path, size_bytes=len(data))
+    return Written(path=line(path, 300), size_bytes=len(data))
 
 
 async def push_branch(
@@ -290,6 +291,10 @@ async def _renew_claim(visit: Visit, environment: Environment) -> None:
             principal=environment.principal,
             environment=environment.id,
         )
+
+
+def _shown(row: EnvironmentRow) -> Place:
+    return largest(LONGEST_MESSAGE, lambda room: Place.of(row, CHECKOUT, room), least=10)
 
 
 def _text(output: bytes) -> str:

@@ -29,7 +29,7 @@ from conductor.reports.digest import to_digest
 _MOST_LINES = 300
 """More than fit into an answer in any case."""
 _DIGEST_BYTES = (500, 1000, 1500, 2000, 2500, 2800, 3100, 3400, 3700)
-_MOST_FILES = 10
+_MOST_FILES = 8
 
 Attempt = Annotated[int | None, Field(ge=1, description="Which attempt; the latest where none is named.")]
 Service = Annotated[
@@ -60,7 +60,7 @@ async def run_digest(visit: Visit, run: RunName, attempt: Attempt = None) -> Dig
     if report is None:
         raise NotFoundError(f"run {row.run.id} has no report yet (it is {row.status})", remedy=_wait(row))
     files = await visit.world.evidence.files(row.run.id, row.run.attempt)
-    artifacts = [line(name, 80) for name in files if name.startswith("artifacts/")][:_MOST_FILES]
+    artifacts = [line(name, 60) for name in files if name.startswith("artifacts/")][:_MOST_FILES]
 
     def sized(step: int) -> Digest:
         return Digest(
@@ -114,7 +114,7 @@ async def run_logs(
             offset=found.start,
             total=found.total,
             next=end if end < found.total else None,
-            services=[line(name, 60) for name in services[:40]],
+            services=[line(name, 40) for name in services[:20]],
         )
 
     return largest(len(found.lines), part)

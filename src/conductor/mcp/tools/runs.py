@@ -15,8 +15,9 @@ from conductor.domain.event import Event
 from conductor.domain.run import Stage, Status
 from conductor.errors import ConductorError, ConflictError, NotFoundError, RefusedError, UsageError
 from conductor.mcp import visible
-from conductor.mcp.answers.runs import Again, Begun, Cancelled, Standing
+from conductor.mcp.answers.runs import LONGEST_MESSAGE, Again, Begun, Cancelled, Standing
 from conductor.mcp.arguments import Repository, RunName, Suffix
+from conductor.mcp.fitting import largest
 from conductor.mcp.happening import said
 from conductor.mcp.offering import Offer
 from conductor.mcp.starting import Wanted
@@ -88,7 +89,11 @@ async def wait_for_run(
             async with asyncio.timeout(timeout_seconds):
                 await latest.follow(row.run.id)
     row = await visible.find_run(visit, row.run.id)
-    return Standing.of(row, happened=list(latest.lines), after=latest.after)
+    return largest(
+        LONGEST_MESSAGE,
+        lambda room: Standing.of(row, happened=latest.lines, after=latest.after, room=room),
+        least=50,
+    )
 
 
 async def rerun_failed(visit: Visit, run: RunName) -> Again:
