@@ -12,11 +12,15 @@ import pytest
 from conductor.adapters.grafana.dashboards import GrafanaDashboards
 from conductor.domain.event import Kind
 from conductor.domain.verdict import Verdict
+from conductor.operations import environments
 from conductor.operations.dashboards import STAYS, keep_dashboards
+from conductor.operations.environments import EnvironmentRequest
 from conductor.operations.stacks import delete
 from conductor.ports.dashboards import Board, Of
+from conductor.ports.world import install
 from tests.grafana.fake import TOKEN, VIEWER, FakeGrafana
 from tests.registries.serving import serving
+from tests.scenarios.service_stage import BOUND_SECONDS, SHOP, Server
 from tests.scenarios.stage import Stage
 
 
@@ -78,3 +82,21 @@ async def test_a_grafana_that_refuses_is_a_note_in_the_run_once_and_no_verdict(
         notes = [str(one.data["text"]) for one in await stage.store.events(run.id) if one.kind is Kind.NOTE]
         assert len([text for text in notes if "no dashboard of this run" in text and "HTTP 403" in text]) == 1
     await refused.aclose()
+
+
+async def test_an_environment_has_its_dashboard_as_long_as_it_stands(
+    tmp_path: Path, grafana: FakeGrafana, dashboards: GrafanaDashboards
+):
+    async with Server(tmp_path).launched() as server:
+        world = replace(server.service.world, dashboards=dashboards)
+        install(world)
+        asked = EnvironmentRequest(location=server.shop.location, repository=SHOP, principal="kim", issue=12)
+        name = (await environments.request(world, asked)).environment.id
+        row = await environments.wait(world, name, timeout=timedelta(seconds=BOUND_SECONDS))
+        board = Board(Of.ENVIRONMENT, name)
+        assert row.state.links["dashboard"] == dashboards.link(board)
+        assert row.state.links["logs"] == dashboards.logs(board)
+        await keep_dashboards(world)
+        assert grafana.dashboards[dashboards.uid(board)]["title"] == f"Environment {name}"
+        await environments.release(world, name)
+        assert await keep_dashboards(world) == {"removed": 1}

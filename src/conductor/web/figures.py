@@ -17,7 +17,7 @@ from conductor.domain.event import Event, Kind
 MOST_REPOSITORIES = 500
 """Those beyond it are counted together, as `other`."""
 STAGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-SYNC_SECRETS = "sync-secrets"
+SYNC_SECRETS = ("sync-secrets", "sync-environment-secrets")
 
 
 class Figures:
@@ -112,7 +112,7 @@ class Figures:
         self.step_seconds.labels(event.subject).observe(seconds)
         if event.data.get("error"):
             self.step_errors.labels(event.subject).inc()
-        if event.subject == SYNC_SECRETS:
+        if event.subject in SYNC_SECRETS:
             self.secrets.observe(seconds)
 
     def _build_ended(self, event: Event) -> None:
