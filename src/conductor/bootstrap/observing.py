@@ -45,7 +45,7 @@ async def attach(settings: Settings, world: World, opened: AsyncExitStack) -> No
     """Have logs and traces leave, where the settings say where to."""
     if settings.loki_url:
         await _push_logs(settings, world, opened)
-    if settings.traces:
+    if settings.traces_to:
         _send_traces(settings, world, opened)
 
 
@@ -57,7 +57,7 @@ def _send_traces(settings: Settings, world: World, opened: AsyncExitStack) -> No
         return
     from conductor import telemetry
 
-    spans = exporting(settings.traces, instance=settings.instance)
+    spans = exporting(settings.traces_to, instance=settings.instance)
     opened.push_async_callback(asyncio.to_thread, spans.close)
     world.news.on_events(spans.heard)
     telemetry.bear_trace_ids()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from conductor.settings.kinds import WebAddress
@@ -52,7 +52,6 @@ class ObservingSettings(BaseSettings):
     )
     traces: WebAddress = Field(
         default="",
-        validation_alias=AliasChoices("conductor_traces", "otel_exporter_otlp_endpoint"),
         description="Address that takes traces by OTLP over HTTP, such as `http://collector:4318`. `OTEL_EXPORTER_OTLP_ENDPOINT` is read "
         "too. It needs the extra `traces`: `pip install conductor[traces]`.",
     )
@@ -70,3 +69,9 @@ class ObservingSettings(BaseSettings):
         if self.grafana_token:
             return self.grafana_token.get_secret_value()
         return self.grafana_token_file.read_text().strip() if self.grafana_token_file else ""
+
+    @property
+    def traces_to(self) -> str:
+        """Where traces go. OpenTelemetry's own variable counts where it names what speaks HTTP; it may be meant for others."""
+        other = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
+        return self.traces or (other if other.startswith(("http://", "https://")) else "")
