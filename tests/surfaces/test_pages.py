@@ -13,7 +13,7 @@ from tests.surfaces.api_stage import SHOP, Api, api
 
 HTML = {"Accept": "text/html"}
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-PAGES = ("/runs",)
+PAGES = ("/runs", "/stacks", "/environments", "/queue", "/repositories", f"/repositories/{SHOP}", "/server")
 
 
 async def signed_in(asked: Api, who: str = "runner") -> dict[str, str]:
@@ -199,3 +199,65 @@ async def test_log_streams_go_on_after_what_came_last(tmp_path: Path):
         )
         first = whole.split("\n\n", 1)
         assert first[1] == rest.text
+
+
+async def test_every_page_shows_what_is_the_visitors_and_hides_what_is_not(tmp_path: Path):
+    async with api(tmp_path, fail="tests:fails") as asked:
+        run, environment = await asked.a_run(), await asked.an_environment()
+        admin, stranger = await signed_in(asked, "admin"), await signed_in(asked, "stranger")
+        shown = {path: await page(asked, path, admin) for path in (*PAGES, f"/environments/{environment}")}
+        for path in ("/runs", "/stacks", "/repositories", f"/repositories/{SHOP}"):
+            assert SHOP in shown[path], path
+        assert environment in shown["/environments"]
+        assert "Latest runs" in shown[f"/repositories/{SHOP}"]
+        assert "Who did what" in shown["/server"]
+        for path in PAGES:
+            text = await page(asked, path, stranger, 404 if path.endswith(SHOP) else 200)
+            assert run.id not in text
+            assert environment not in text
+            assert "Who did what" not in text
+        await page(asked, f"/environments/{environment}", stranger, 404)
+
+
+async def test_a_kept_stack_is_extended_put_to_sleep_and_deleted_by_forms(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        run = await asked.a_run()
+        session = await signed_in(asked)
+        proof = proof_in(await page(asked, "/stacks", session))
+
+        async def press(what: str, status: int = 303, **form: str) -> None:
+            answer = await asked.ask(
+                "POST",
+                f"/stacks/{run.namespace}/{what}",
+                who=None,
+                headers=session,
+                data={"proof": proof, **form},
+            )
+            assert answer.status_code == status, answer.text
+
+        before = (await asked.get(f"/stacks/{run.id}"))["lease"]["expires_at"]
+        await press("extend", hours="4")
+        assert (await asked.get(f"/stacks/{run.id}"))["lease"]["expires_at"] > before
+        await press("extend", 400, hours="-1")
+        await press("sleep")
+        assert "Wake" in await page(asked, f"/runs/{run.id}", session)
+        await press("delete")
+        assert (await asked.get("/stacks"))["items"] == []
+
+
+async def test_an_environment_is_changed_only_by_who_made_it(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        environment = await asked.an_environment()
+        own, other = await signed_in(asked, "runner"), await signed_in(asked, "shop")
+        path = f"/environments/{environment}"
+        assert "Release" in await page(asked, path, own)
+        text = await page(asked, path, other)
+        assert "Release" not in text
+        form = {"proof": proof_in(text), "hours": "1"}
+        refused = await asked.ask("POST", f"{path}/extend", who=None, headers=other, data=form)
+        assert refused.status_code == 403
+        form = {"proof": proof_in(await page(asked, path, own))}
+        assert (
+            await asked.ask("POST", f"{path}/delete", who=None, headers=own, data=form)
+        ).status_code == 303
+        assert "released" in await page(asked, path, own)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from conductor.web.pages import entrance, logs, runs
+from conductor.web.pages import entrance, environments, logs, repositories, runs, server, stacks
 
 router = APIRouter(include_in_schema=False)
-for _module in (entrance, logs, runs):
+for _module in (entrance, runs, logs, stacks, environments, repositories, server):
     router.include_router(_module.router)
