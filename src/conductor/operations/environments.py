@@ -36,6 +36,7 @@ from conductor.ports.issues import Tracking
 from conductor.ports.terminal import Terminal
 from conductor.ports.world import World
 from conductor.steps.environments.record import environments_of, workspaces_of
+from conductor.steps.room import remove_stack
 from conductor.workflows.dev_environment import dev_environment, release_environment
 
 LARGEST_ANSWER_BYTES = 1 << 20
@@ -326,6 +327,12 @@ async def release(world: World, name: str) -> EnvironmentState:
         release_environment, row.environment, id=row.environment.release_id
     )
     return await handle.result()
+
+
+async def remove_all(world: World) -> dict[str, int]:
+    """Remove every environment that stands, by the marks alone; what was not pushed is gone. Returns the things removed of each."""
+    found = [info for info in await world.engine.namespaces() if info.is_environment]
+    return {info.run: await remove_stack(world, info) for info in found}
 
 
 _UNDER_WAY = (EnvironmentStatus.REQUESTED, EnvironmentStatus.PROVISIONING)

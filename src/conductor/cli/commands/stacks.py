@@ -231,7 +231,7 @@ def wake(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> Non
 
 
 @app.command()
-def delete(
+def delete(  # noqa: PLR0917 -- what is typed, not what is called
     context: typer.Context,
     names: Annotated[
         list[str] | None, typer.Argument(metavar="RUN...", help="Ids of runs or their beginnings.")
@@ -243,6 +243,12 @@ def delete(
             "--even-at-work", help="With --all: those too in which a run is at work; it ends broken."
         ),
     ] = False,
+    with_environments: Annotated[
+        bool,
+        typer.Option(
+            "--environments", help="With --all: development environments too, as before an uninstall."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove stacks now. Reports and logs of their runs stay."""
@@ -250,9 +256,9 @@ def delete(
 
     if bool(names) == everything:
         raise typer.BadParameter("name the stacks to remove, or say --all.")
-    if even_at_work and not everything:
+    if (even_at_work or with_environments) and not everything:
         raise typer.BadParameter(
-            "--even-at-work goes with --all: a stack that is named is removed in any case."
+            "--even-at-work and --environments go with --all: a stack that is named is removed in any case."
         )
 
     async def work(desk: Desk) -> dict[str, int]:
@@ -260,12 +266,20 @@ def delete(
         return {name: await desk.delete(name) for name in chosen}
 
     removed = asking(context, work)
+    if with_environments:
+        removed |= reading(context, _environments)
     if as_json:
         print_json(removed)
         return
     sys.stdout.writelines(f"{name} is gone: {count} things removed\n" for name, count in removed.items())
     if not removed:
         sys.stdout.write("No stack was standing.\n")
+
+
+async def _environments(app: App) -> dict[str, int]:
+    from conductor.operations.environments import remove_all
+
+    return await remove_all(app.world)
 
 
 async def _standing(desk: Desk, *, even_at_work: bool) -> list[str]:
