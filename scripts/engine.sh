@@ -17,6 +17,7 @@ engine_is_named_or_answers() {
 
 lacking_for_tests() {
     has busybox || echo busybox-static
+    has chromium || has google-chrome || echo chromium fonts-dejavu-core
     has docker-registry || echo docker-registry
     has openssl || echo openssl
     has prometheus || echo prometheus

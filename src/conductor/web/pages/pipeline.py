@@ -40,6 +40,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "capture": ("stop-run", "stop-tests", "capture-logs", "settle-lease", "write-report", "delete-namespace"),
 }
 """Which steps each stage consists of; others are book-keeping and not shown."""
+_ORDER = {step: at for at, step in enumerate(step for steps in STAGES.values() for step in steps)}
 _NOT_ALWAYS = ("secrets",)
 
 
@@ -84,8 +85,8 @@ def pipeline(
         for name, names in STAGES.items()
         if name not in _NOT_ALWAYS or any(one.name in names for one in steps)
     ]
-    shown = [one for one in steps if any(one.name in names for names in STAGES.values())]
-    shown = sorted(shown, key=lambda one: one.started_at)[:MOST_BARS]
+    shown = [one for one in steps if one.name in _ORDER]
+    shown = sorted(shown, key=lambda one: (one.started_at, _ORDER[one.name]))[:MOST_BARS]
     begin = min((one.started_at for one in shown), default=row.started_at or end)
     whole = max((end - begin).total_seconds(), 0.001)
     return Pipeline(stages=stages, bars=[_bar(one, begin, whole, end) for one in shown], seconds=whole)
