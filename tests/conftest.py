@@ -23,5 +23,5 @@ settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what must not run side by side: a machine has one container engine, and a file's tests share what they started."""
     for item in items:
-        together = "engine" if item.get_closest_marker("engine") else str(item.path)
+        together = "engine" if item.get_closest_marker("engine") else item.path.stem
         item.add_marker(pytest.mark.xdist_group(together))
