@@ -1,11 +1,11 @@
-"""All benchmarks, or those that are named: cli, compose, kaniko, kubernetes (`--short`), kubernetes_run, shop."""
+"""All benchmarks, or those that are named: cli, compose, kaniko, kubernetes (`--short`), kubernetes_run, service (`--short`), shop."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-ALL = ("cli", "compose", "kaniko", "kubernetes", "kubernetes_run", "shop")
+ALL = ("cli", "compose", "kaniko", "kubernetes", "kubernetes_run", "service", "shop")
 
 
 def main(names: list[str]) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -31,14 +32,21 @@ _BOUND_SECONDS = 60
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Where a server's databases are made: the one that CONDUCTOR_TEST_POSTGRES names, or one of this machine's own."""
-    if named := os.environ.get("CONDUCTOR_TEST_POSTGRES"):
+    with started() as url:
+        if url is None:
+            pytest.skip(
+                "no Postgres on this machine: install Debian's postgresql, or set CONDUCTOR_TEST_POSTGRES"
+            )
+        yield url
+
+
+@contextmanager
+def started() -> Iterator[str | None]:
+    """Have a server for as long as the block lasts; None where this machine has no Postgres."""
+    binaries = _binaries()
+    if (named := os.environ.get("CONDUCTOR_TEST_POSTGRES")) or binaries is None:
         yield named
         return
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip(
-            "no Postgres on this machine: install Debian's postgresql, or set CONDUCTOR_TEST_POSTGRES"
-        )
     folder = Path(tempfile.mkdtemp(prefix="conductor-postgres-"))
     try:
         yield from _served(binaries, folder)

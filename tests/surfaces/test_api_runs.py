@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,19 @@ async def test_what_a_run_leaves_is_read_in_each_form(tmp_path: Path):
         assert 0 < len(digest.content) <= 8192
         assert (await asked.get(f"/runs/{run.id}/digest?format=json"))["verdict"] == "passed"
         assert (await asked.get(f"/runs/{run.id}/tests"))["items"]
+
+
+async def test_what_retention_removed_is_said_to_be_removed_and_when(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        run = await asked.a_run()
+        evidence = asked.server.service.world.evidence
+        await evidence.save(run.id, 1, "artifacts/tests/page.html", b"a page")
+        await evidence.shed(run.id, 1, at=datetime(2026, 3, 4, tzinfo=UTC))
+        for path in ("artifacts/artifacts/tests/page.html", "logs"):
+            answer = await asked.ask("GET", f"{API}/runs/{run.id}/{path}")
+            assert answer.status_code == 404
+            assert "removed by retention on 2026-03-04" in answer.text
+        assert (await asked.ask("GET", f"{API}/runs/{run.id}/report")).status_code == 200
 
 
 async def test_artifacts_are_downloaded_as_bytes_and_no_name_leads_out(tmp_path: Path):

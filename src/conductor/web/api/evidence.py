@@ -17,6 +17,7 @@ from conductor.domain.report import LogLine, Report
 from conductor.domain.results import CaseStatus
 from conductor.errors import NotFoundError
 from conductor.operations.following import LogPosition
+from conductor.operations.retention import refuse_removed
 from conductor.ports.store import RunRow
 from conductor.reports.as_json import line_data, to_json
 from conductor.reports.digest import to_digest, to_digest_json
@@ -32,9 +33,10 @@ router = APIRouter(prefix="/runs/{run}", tags=["evidence"])
 
 _EVENT = TypeAdapter(Event)
 _REPORT = TypeAdapter(Report)
-_REPORT = TypeAdapter(Report)
 _SHOWN = ("artifacts/", "report.json", "report.md", "digest.md")
 """What of a run's files is for others."""
+_SHED = "artifacts/"
+"""What retention removes of them."""
 _HARMLESS = frozenset(
     {
         "text/plain",
@@ -121,6 +123,7 @@ async def logs(
 ) -> Response:
     """Read what containers and builds wrote, as far as it is on record."""
     run, evidence = row.run, caller.site.world.evidence
+    await refuse_removed(caller.site.world, run)
     known = await evidence.workloads(run.id, run.attempt)
     if workload and workload not in known:
         raise NotFoundError(
@@ -177,6 +180,8 @@ async def artifacts(row: ThatRun, caller: Reader) -> Page[Artifact]:
 )
 async def download(name: str, row: ThatRun, caller: Reader) -> FileResponse:
     """Download a file that a run left, under the name that the list gives."""
+    if name.startswith(_SHED):
+        await refuse_removed(caller.site.world, row.run)
     if name not in await _files(caller, row):
         raise NotFoundError(f"run {row.run.id} has no file {name!r}", remedy="`artifacts` lists them.")
     path = caller.site.world.evidence.folder(row.run.id, row.run.attempt) / name
