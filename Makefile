@@ -1,5 +1,5 @@
 # The face of the project: `make demo`, `make test`. Each target installs what it needs.
-.PHONY: setup demo check test bench image lock engine clean
+.PHONY: setup demo dev check test bench image lock engine clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -18,6 +18,9 @@ $(VENV)/.installed: requirements/dev.lock pyproject.toml
 demo: setup ## the main job: real integration tests in real containers, ends with a verdict
 	@sh scripts/engine.sh
 	@sh scripts/demo.sh $(BIN)
+
+dev: setup ## a server on the fake engine with a green, a red and a hanging run; started anew on a change (LISTEN=127.0.0.1:8000)
+	@$(BIN)/python scripts/dev.py $(LISTEN)
 
 check: setup ## format, lint, types, import contracts, fast tests (about a minute)
 	@$(BIN)/ruff format --check .

@@ -34,10 +34,19 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "plan": ("read-plan",),
     "namespace": ("create-namespace", "hold-stack"),
     "secrets": ("sync-secrets",),
-    "builds": ("make-image", "scan-images", "attest-images"),
+    "builds": ("make-image",),
     "services": ("raise-stack",),
     "tests": ("start-tests", "await-tests", "read-results", "give-up-suite"),
-    "capture": ("stop-run", "stop-tests", "capture-logs", "settle-lease", "write-report", "delete-namespace"),
+    "capture": (
+        "scan-images",
+        "attest-images",
+        "stop-run",
+        "stop-tests",
+        "capture-logs",
+        "settle-lease",
+        "write-report",
+        "delete-namespace",
+    ),
 }
 """Which steps each stage consists of; others are book-keeping and not shown."""
 _ORDER = {step: at for at, step in enumerate(step for steps in STAGES.values() for step in steps)}
