@@ -163,10 +163,12 @@ async def solved(agent: Agent) -> tuple[str, str]:
     return first, second
 
 
-async def prepared_site(folder: Path, state: Path) -> tuple[Site, Path]:
+async def prepared_site(
+    folder: Path, state: Path, engine: str = "docker", **settings: str
+) -> tuple[Site, Path]:
     """Make a site with the shop and its issue; returns it and the shop's repository."""
     image = await asyncio.to_thread(workspace_image, state, folder)
-    site = prepared(folder / "site", engine="docker", CONDUCTOR_WORKSPACE_IMAGE=image)
+    site = prepared(folder / "site", engine=engine, CONDUCTOR_WORKSPACE_IMAGE=image, **settings)
     bare = broken_shop(site)
     made = site.command("issues", "create", "shop", "--title", TITLE, "--body", WISH, "--label", "bug")
     assert made.returncode == 0, made.stderr
