@@ -78,6 +78,30 @@ async def test_the_same_cause_again_gets_the_run_that_it_got_the_first_time(stor
     assert (repeated.run, repeated.is_new) == (first, False)
 
 
+async def test_what_stood_at_the_first_look_stays_known_and_can_be_run_all_the_same(queue: SqlQueue):
+    ran = a_run("shop-a")
+    await queue.accept(ran, cause="d1")
+    assert ran.source.commit
+    assert await queue.stood_before("acme/shop", {ran.source.commit, "b" * 40}) == {"b" * 40}
+    assert await queue.stood_before("ACME/Shop", {"c" * 40}) == {"b" * 40}
+    asked = a_run("shop-b")
+    asked = replace(asked, source=replace(asked.source, commit="b" * 40))
+    assert (await queue.accept(asked, cause="d2")).is_new
+    assert await queue.stood_before("acme/shop", ()) == frozenset()
+
+
+async def test_what_asked_for_a_run_is_forgotten_long_after_its_end_and_its_commit_is_not(
+    store: SqlStore, queue: SqlQueue
+):
+    first = (await queue.accept(a_run("shop-a"), cause="d1")).run
+    assert await queue.forget(before=NOON + timedelta(days=90)) == 0
+    await end(store, first)
+    assert await queue.forget(before=NOON) == 0
+    assert await queue.forget(before=NOON + timedelta(days=90)) == 1
+    joined = await queue.accept(a_run("shop-b"), cause="d1")
+    assert (joined.run, joined.is_new) == (first, False)
+
+
 async def test_a_commit_that_is_at_work_is_joined_in_whatever_case_its_repository_is_written(queue: SqlQueue):
     first = (await queue.accept(a_run("shop-a"), cause="d1")).run
     other = a_run("shop-b", repository="ACME/Shop")

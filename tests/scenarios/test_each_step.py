@@ -17,7 +17,9 @@ from conductor.domain.event import Kind
 from conductor.domain.report import Captured
 from conductor.domain.run import Cleanup, Status
 from conductor.domain.verdict import Fault, Outcome, Reason, Verdict
+from conductor.durable.standing import standings
 from conductor.errors import RunError, StateError
+from conductor.operations.replicas import end_silent
 from conductor.operations.sweep import sweep
 from conductor.steps.await_tests import await_tests
 from conductor.steps.capture_logs import capture_logs
@@ -37,6 +39,7 @@ from conductor.steps.stop_tests import stop_tests
 from conductor.steps.sync_secrets import sync_secrets
 from conductor.steps.write_report import write_report
 from conductor.workflows.build_image import build_image
+from conductor.workflows.teardown import teardown
 from tests.scenarios.stage import BOUND_SECONDS, Stage
 from tests.scenarios.troubled import STEPS, CountingEngine, FailingStore, HoldingStore
 
@@ -91,6 +94,33 @@ async def test_a_run_that_could_not_say_how_it_ended_says_so_when_it_is_resumed(
     assert outcome.verdict is Verdict.PASSED
     assert stage.store.runs[run.id, 1].status is Status.ENDED
     assert run.namespace in stage.namespaces
+
+
+async def test_a_run_that_could_not_say_how_it_ended_is_ended_by_the_server_once(tmp_path: Path):
+    stage = Stage(tmp_path, store=FailingStore)
+    async with stage.launched():
+        stage.store.fails_at, stage.store.error = "finish-run", StateError("the disk is full")
+        run = await stage.request()
+        handle = await stage.start(run)
+        with pytest.raises(StateError):
+            await asyncio.wait_for(handle.result(), BOUND_SECONDS)
+        stage.store.fails_at = ""
+        ended, again = await end_silent(stage.world), await end_silent(stage.world)
+        (teardown_id,) = [one.id for one in await standings() if one.id.startswith(run.teardown_id)]
+        outcome = await asyncio.wait_for(durable.outcome_of(teardown_id, teardown), BOUND_SECONDS)
+    assert (ended, again) == ([run.id], [])
+    assert outcome.verdict is Verdict.PASSED
+    assert stage.store.runs[run.id, 1].status is Status.ENDED
+
+
+async def test_a_run_that_is_at_work_is_not_taken_for_a_silent_one(tmp_path: Path):
+    stage = Stage(tmp_path, store=HoldingStore)
+    stage.store.hold_at = "await-tests/tests"
+    async with stage.launched():
+        run = await stage.request()
+        await stage.start(run)
+        await asyncio.wait_for(stage.store.reached.wait(), BOUND_SECONDS)
+        assert await end_silent(stage.world) == []
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -198,6 +198,20 @@ async def test_a_delivery_whose_handling_was_cut_off_after_its_run_was_accepted_
     assert superseded.outcome.verdict is Verdict.SUPERSEDED
 
 
+async def test_a_new_server_leaves_old_tags_alone_and_finds_the_later_ones(tmp_path: Path):
+    async with Server(tmp_path, policy=Policy(repositories=("acme/*",), old_tags=False)).launched() as server:
+        _, old = server.push(f"{TAG}-old")
+        await server.reconciler.turn()
+        none_yet = await server.service.world.store.list_runs()
+        later, _ = server.push(f"{TAG}-later", branch="later")
+        await server.reconciler.turn()
+        rows = await server.service.world.store.list_runs()
+        (pushed,) = await server.handle(old)
+    assert none_yet == []
+    assert [row.run.source.commit for row in rows] == [later]
+    assert pushed.status is DeliveryStatus.STARTED
+
+
 async def test_a_lost_delivery_that_is_brought_in_after_its_tag_was_reconciled_asks_for_nothing_new(
     tmp_path: Path,
 ):

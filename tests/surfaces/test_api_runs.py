@@ -165,6 +165,17 @@ async def test_what_a_run_leaves_is_read_in_each_form(tmp_path: Path):
         assert (await asked.get(f"/runs/{run.id}/tests"))["items"]
 
 
+async def test_a_branch_is_run_that_the_forge_knows_before_anything_of_the_repository_ran(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        answer = await asked.post("/runs", {"repository": SHOP, "ref": "main"})
+        missing = await asked.post("/runs", {"repository": SHOP, "ref": "nowhere"})
+        ran = await asked.server.the_run()
+    assert answer.status_code == 202
+    assert (ran.run.id, ran.run.source.branch) == (answer.json()["run"], "main")
+    assert missing.status_code == 404
+    assert "no tag, branch or commit" in missing.text
+
+
 async def test_what_retention_removed_is_said_to_be_removed_and_when(tmp_path: Path):
     async with api(tmp_path) as asked:
         run = await asked.a_run()

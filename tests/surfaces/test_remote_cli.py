@@ -257,7 +257,7 @@ def test_no_server_answers_4_with_what_to_do(server: Server):
         (("runs", "show", "nobody"), "no run"),
         (("runs", "logs", "nobody", "--follow"), "no run"),
         (("run", "."), "not folders of this machine"),
-        (("run", "acme/shop"), "a tag or a commit"),
+        (("run", "acme/shop"), "a tag, a branch or a commit"),
         (("run", "acme/shop", "--ref", "v1", "--publish", "web:80"), "of this machine"),
         (("run", "other/shop", "--ref", "v1"), "allowed"),
         (("runs", "resume"), "this machine's own records"),

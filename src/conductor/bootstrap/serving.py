@@ -51,5 +51,6 @@ def _policy(settings: Settings) -> Policy:
         ),
         poll_every=timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None,
         reconcile_every=timedelta(seconds=settings.reconcile_seconds),
+        old_tags=settings.reconcile_old_tags,
         public_url=settings.public_url,
     )

@@ -1,17 +1,18 @@
 """Find what no delivery told of: deliveries that were lost on their way, and trigger tags without a run.
 
-Law: a commit that has a run is left alone; only a delivery, a button or a command asks for another attempt.
+Laws. A commit that has a run is left alone; only a delivery, a button or a command asks for another attempt. Unless the settings want
+them, tags that stood before the server first saw their repository start nothing by themselves: a new server begins with what is new.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from conductor.domain.delivery import TagPushed
+from conductor.domain.delivery import Tag, TagPushed
 from conductor.domain.trigger import Cause
 from conductor.errors import ConductorError, StateError
 from conductor.operations import supersede
@@ -68,9 +69,10 @@ class Reconciler:
 
     async def _tags(self, hosting: Hosting, repository: str, found: Counter[str]) -> None:
         tags = await hosting.tags(repository, self._service.policy.trigger_tags)
+        known = set() if self._service.policy.old_tags else await self._old(repository, tags)
         if not tags:
             return
-        known = await self._commits(repository)
+        known |= await self._commits(repository)
         triggers = Triggers(self._service.world.forge)
         for tag in tags:
             if tag.commit in known:
@@ -95,6 +97,10 @@ class Reconciler:
         cause = f"tag:{pushed.repository}:{pushed.commit}"
         accepted = await accept(self._service, replace(placed, trigger=trigger), cause=cause)
         found["tags"] += accepted.is_new
+
+    async def _old(self, repository: str, tags: Sequence[Tag]) -> set[str]:
+        """Return the commits of tags that stood before the server first saw the repository. Its first look is now, if it never had one."""
+        return set(await self._service.queue.stood_before(repository, {tag.commit for tag in tags}))
 
     async def _commits(self, repository: str) -> set[str]:
         rows = await self._service.world.store.list_runs(repository=repository, limit=_HOW_FAR_BACK)

@@ -13,11 +13,14 @@ import structlog
 from conductor import durable
 from conductor.domain.event import Event, Kind
 from conductor.domain.run import Run, Status
-from conductor.errors import ConductorError, ConflictError
+from conductor.durable.standing import standings
+from conductor.errors import ConductorError, ConflictError, StateError
+from conductor.operations import start_run
 from conductor.ports.store import RunRow
 from conductor.ports.world import World
 from conductor.steps.place import find_blueprint, secrets_at_hand
 
+_AT_ONCE = 1000
 _log = structlog.get_logger(__name__)
 
 
@@ -46,6 +49,38 @@ async def adopt_orphans(world: World) -> Adopted:
             _log.warning("went on with what a dead process left", workflow=orphan)
             adopted.taken.append(orphan)
     return adopted
+
+
+async def end_silent(world: World) -> list[str]:
+    """End runs whose workflow is over and could not say so, as on a full disk; return their ids. One that cannot be stops no other."""
+    rows = await world.store.list_runs(status=Status.RUNNING, limit=_AT_ONCE)
+    # what the records say is looked at before what is at work: a run that ends in between says so itself
+    at_work = {one.id for one in await standings(unended=True)} if rows else set()
+    silent = [row.run for row in rows if not _is_at_work(row.run, at_work)]
+    return [run.id for run in silent if await _end(world, run)]
+
+
+def _is_at_work(run: Run, at_work: set[str]) -> bool:
+    stories = {run.workflow_id, run.first_attempt.workflow_id, run.teardown_id}
+    return bool(stories & at_work) or any(one.startswith(f"{run.teardown_id}/") for one in at_work)
+
+
+async def _end(world: World, run: Run) -> bool:
+    """End it, where its workflow truly is over."""
+    row = await world.store.find_run(run.id)
+    standing = await durable.status_of(run.first_attempt.workflow_id)
+    is_over = standing is not None and standing.status is Status.ENDED and not standing.cancelled
+    if row is None or row.run.attempt != run.attempt or row.status is Status.ENDED or not is_over:
+        return False
+    try:
+        await start_run.resume(world, run.id)
+    except StateError:
+        raise
+    except ConductorError as error:
+        _log.warning("a run whose workflow is over is not ended yet", run=run.id, why=error.message)
+        return False
+    _log.warning("ended a run whose workflow was over and had not said so", run=run.id)
+    return True
 
 
 async def _adopt(world: World, workflow_id: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -140,13 +141,24 @@ async def _place(service: Service, asked: Asked, principal: str) -> Placed:
                 return await hosting.place(pushed)
         except NotFoundError:
             continue
-    rows = await service.world.store.list_runs(repositories=(asked.repository,), limit=1)
-    if not rows:
-        raise NotFoundError(
-            f"{asked.repository} has no tag or commit {asked.ref!r} on any forge of this server",
-            remedy="Push a tag and ask for that; or see that the server reaches the repository.",
-        )
-    return await _at(service, asked, rows[0].run.source.location)
+    for location in await _locations(service, asked.repository):
+        with suppress(NotFoundError):
+            return await _at(service, asked, location)
+    raise NotFoundError(
+        f"{asked.repository} has no tag, branch or commit {asked.ref!r} on any forge of this server",
+        remedy="Push a tag and ask for that; or see that the server reaches the repository.",
+    )
+
+
+async def _locations(service: Service, repository: str) -> list[str]:
+    """Return where an earlier run found it, or else where the forges say that it would be."""
+    if rows := await service.world.store.list_runs(repositories=(repository,), limit=1):
+        return [rows[0].run.source.location]
+    found = []
+    for issues in (service.tracking.issues if service.tracking else {}).values():
+        with suppress(NotFoundError):
+            found.append(await issues.location(repository))
+    return found
 
 
 async def _at(service: Service, asked: Asked, location: str) -> Placed:

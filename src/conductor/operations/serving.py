@@ -22,7 +22,7 @@ from conductor.operations.dispatch import Dispatcher
 from conductor.operations.intake import take_in
 from conductor.operations.issues import free, free_closed
 from conductor.operations.reconcile import Reconciler
-from conductor.operations.replicas import adopt_orphans
+from conductor.operations.replicas import adopt_orphans, end_silent
 from conductor.operations.retention import prune_evidence
 from conductor.operations.sweep import sweep, until_next_end
 from conductor.ports.issues import Tracking
@@ -43,8 +43,10 @@ INTAKE, DISPATCH, ANNOUNCE, RECONCILE, SWEEP, CLAIMS, PRUNE, ADOPT, DASHBOARDS =
 )
 
 
+CAUSES_STAY = timedelta(days=90)
+"""What asked for a run is remembered so long after its end: until then the same delivery asks for nothing new."""
 DELIVERIES_STAY = timedelta(days=30)
-"""For so long a settled delivery is shown. What it caused is remembered beyond that: it starts nothing twice, however late it comes."""
+"""For so long a settled delivery is shown. What it caused is remembered beyond that, for `CAUSES_STAY`: it starts nothing twice."""
 
 
 CLOSED_EVERY = timedelta(minutes=5)
@@ -194,8 +196,11 @@ def _reconciling(
         whole = not last or now - last[0] >= policy.reconcile_every
         found = await (reconciler.turn() if whole else reconciler.tags())
         if whole:
+            found["ended"] += len(await end_silent(service.world))
+        if whole:
             last[:] = [now]
             await service.inbox.forget(before=now - DELIVERIES_STAY)
+            await service.queue.forget(before=now - CAUSES_STAY)
         state.count("reconciled", found + Counter(turns=1))
         if found["deliveries"] or found["tags"]:
             state.ring(INTAKE, DISPATCH)

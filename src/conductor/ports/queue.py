@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -57,8 +57,16 @@ class Queue(Protocol):
         """Take an entry out: its run has ended."""
         ...
 
+    async def forget(self, *, before: datetime) -> int:
+        """Remove what asked for runs that ended before that time, and the turns of repositories without a later run; count what asked."""
+        ...
+
     async def drain(self, on: bool) -> None:  # noqa: FBT001 -- a switch
         """Stop, or go on, admitting: for all replicas, over restarts."""
+        ...
+
+    async def stood_before(self, repository: str, tagged: Collection[str]) -> frozenset[str]:
+        """Return which commits had a tag, and no run, when it was asked for the first time; `tagged` have a tag now."""
         ...
 
     async def is_draining(self) -> bool:

@@ -26,6 +26,8 @@ class Policy:
     poll_every: timedelta | None = None
     """How often tags are listed where no webhook can come in; None: only to reconcile."""
     reconcile_every: timedelta = timedelta(minutes=5)
+    old_tags: bool = True
+    """Whether the reconciler starts tags that stood before the server first saw their repository."""
     public_url: str = ""
     """Where people reach this server; the links of announcements begin with it."""
 

@@ -58,6 +58,10 @@ class ServerSettings(BaseSettings):
         ge=10,
         description="Seconds between two looks for deliveries that were lost and for trigger tags without a run.",
     )
+    reconcile_old_tags: bool = Field(
+        default=False,
+        description="Whether trigger tags that stood before the server first saw their repository start runs. A push of them always does.",
+    )
     poll_seconds: int | None = Field(
         default=None,
         ge=1,

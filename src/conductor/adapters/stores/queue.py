@@ -6,7 +6,7 @@ length of the transaction. An entry whose run has ended is gone, whether somebod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,9 @@ from conductor.ports.queue import Accepted
 _LOCK = 0x636F6E6475637471
 """The number of the queue's advisory lock: `conductq`."""
 _DRAIN = "drain"
+_SEEN = "tags-seen/"
+"""Before a repository's name: its tags were looked at."""
+_NO_RUN = ""
 
 Decide = Callable[[Sequence[Entry], Limits], Sequence[Entry]]
 
@@ -80,6 +83,23 @@ class SqlQueue:
             "taking a run out of the queue", lambda connection: connection.execute(gone).close()
         )
 
+    async def forget(self, *, before: datetime) -> int:
+        """Remove what asked for runs that ended before that time, and the turns of repositories without a later run; count what asked."""
+        ended = select(causes.c.cause).join(
+            runs, and_(runs.c.id == causes.c.run, runs.c.attempt == causes.c.attempt)
+        )
+        old = ended.where(runs.c.ended_at < before)
+        recent = exists().where(
+            func.lower(runs.c.repository) == turns.c.repository, runs.c.requested_at >= before
+        )
+
+        def forget(connection: Connection) -> int:
+            _lock(connection)
+            connection.execute(delete(turns).where(~recent))
+            return connection.execute(delete(causes).where(causes.c.cause.in_(old))).rowcount
+
+        return await self._database.write("forgetting what asked for old runs", forget)
+
     async def drain(self, on: bool) -> None:  # noqa: FBT001 -- a switch
         """Stop, or go on, admitting: for all replicas, over restarts."""
         values = {"name": _DRAIN, "is_on": on}
@@ -89,6 +109,33 @@ class SqlQueue:
             self._database.upsert(connection, switches, values)
 
         await self._database.write("draining the queue", switch)
+
+    async def stood_before(self, repository: str, tagged: Collection[str]) -> frozenset[str]:
+        """Return which commits had a tag, and no run, when it was asked for the first time; `tagged` have a tag now.
+
+        They stand among the commits, without a run.
+        """
+        name = f"{_SEEN}{clean(repository.lower())}"
+
+        def find(connection: Connection) -> frozenset[str]:
+            if not _is_on(connection, name):
+                _lock(connection)
+                self._remember(connection, repository, tagged)
+                self._database.upsert(connection, switches, {"name": name, "is_on": True})
+            query = select(commits.c.commit).where(
+                commits.c.repository == clean(repository.lower()), commits.c.run == _NO_RUN
+            )
+            return frozenset(row.commit for row in connection.execute(query))
+
+        return await self._database.write("reading which tags stood before", find)
+
+    def _remember(self, connection: Connection, repository: str, tagged: Collection[str]) -> None:
+        """Write down commits that have no run."""
+        if values := [
+            {"repository": clean(repository.lower()), "commit": commit, "run": _NO_RUN}
+            for commit in sorted(tagged)
+        ]:
+            connection.execute(self._database.insert(commits).values(values).on_conflict_do_nothing())
 
     async def is_draining(self) -> bool:
         """Tell whether nothing new is admitted."""
@@ -201,7 +248,11 @@ def _anyone_waits(connection: Connection) -> bool:
 
 
 def _is_draining(connection: Connection) -> bool:
-    return bool(connection.scalar(select(switches.c.is_on).where(switches.c.name == _DRAIN)))
+    return _is_on(connection, _DRAIN)
+
+
+def _is_on(connection: Connection, switch: str) -> bool:
+    return bool(connection.scalar(select(switches.c.is_on).where(switches.c.name == clean(switch))))
 
 
 def _answer_to(connection: Connection, cause: str) -> Run | None:

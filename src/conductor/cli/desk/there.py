@@ -161,7 +161,7 @@ class DeskThere:
     async def start(self, asked: RunRequest) -> RunRow:
         """Have a run started. The same request, where its answer was lost, starts no second one."""
         if asked.ref is None:
-            raise UsageError("a server runs a tag or a commit", remedy="Say which: --ref REF.")
+            raise UsageError("a server runs a tag, a branch or a commit", remedy="Say which: --ref REF.")
         body = {
             "repository": asked.location,
             "ref": asked.ref,
