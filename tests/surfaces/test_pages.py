@@ -70,6 +70,15 @@ async def test_signing_in_leads_nowhere_but_to_this_server(tmp_path: Path, path:
         assert answer.headers["location"] == "/runs"
 
 
+async def test_another_site_signs_nobody_in(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        given = {"Sec-Fetch-Site": "cross-site"}
+        form = {"token": asked.tokens["reader"]}
+        answer = await asked.ask("POST", "/sign-in", who=None, headers=given, data=form)
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
 async def test_a_session_opens_pages_and_not_the_api_and_ends_with_its_token(tmp_path: Path):
     async with api(tmp_path) as asked:
         session = await signed_in(asked, "shop")

@@ -35,6 +35,8 @@ async def ask(request: Request, after: Next = "/runs", hop: bool = False) -> Res
 @router.post("/sign-in")
 async def sign_in(request: Request, site: Annotated[Site, Depends(site_of)]) -> Response:
     """Take a token and keep it in the browser."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise HttpProblem(403, "another site cannot sign anybody in here", remedy="Open /sign-in itself.")
     form = await fields(request)
     after, text = next_of(form.get("next")), form.get("token", "").strip()[:_LONGEST_TOKEN]
     token = await access.verify(site.service.access, text, now=site.world.clock.now())

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 from conductor.domain.account import Entry, Treatment
 from conductor.domain.event import Event, Kind
 from conductor.domain.history import RED, Sighting, TestName, in_one_run, name_of
-from conductor.domain.lease import NamespaceInfo
-from conductor.domain.quarantine import Quarantined
 from conductor.domain.report import Failure, Report
 from conductor.domain.results import Case, SuiteResult
 from conductor.ports.store import RunRow
 from conductor.reports import words
 from conductor.steps.place import find_blueprint
-from conductor.web.api.schemas import Artifact
 from conductor.web.site import Site
 
 SPARK_RUNS = 20
@@ -48,18 +45,6 @@ class Account:
     refused: Sequence[Entry] = ()
     noted: Sequence[Entry] = ()
     converted: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
-    """All of it."""
-
-    services: Sequence[ServiceLine] = ()
-    red: Sequence[RedCase] = ()
-    account: Account = field(default_factory=Account)
-    notes: Sequence[str] = ()
-    stack: NamespaceInfo | None = None
-    files: Sequence[Artifact] = ()
 
 
 def services(events: Sequence[Event], report: Report | None) -> Sequence[ServiceLine]:
@@ -130,8 +115,3 @@ async def account(row: RunRow) -> Account:
         one for one in entries if one.treatment is Treatment.CONVERTED and one.note and not one.refused_by
     ]
     return Account(refused=refused, noted=noted, converted=len(entries) - len(refused))
-
-
-def is_over(entry: Quarantined, now: object) -> bool:
-    """Tell whether a quarantine has ended."""
-    return entry.until is not None and entry.until <= now  # type: ignore[operator]

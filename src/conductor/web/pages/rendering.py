@@ -81,6 +81,7 @@ class PageRoute(APIRoute):
 def ago(at: datetime, now: datetime) -> str:
     """Say how long ago, roughly; or how long until.
 
+    >>> from datetime import timedelta
     >>> noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     >>> ago(noon, noon + timedelta(minutes=5)), ago(noon + timedelta(hours=2), noon), ago(noon, noon)
     ('5 min ago', 'in 2 h', 'just now')
