@@ -208,6 +208,10 @@ def test_a_stack_is_kept_longer_and_removed_from_elsewhere(server: Server, ran: 
     before = json.loads(server.there("stacks", "list", run, "--json").stdout)[0]["lease"]["expires_at"]
     extended = json.loads(server.there("stacks", "extend", run, "--by", "2h", "--json").stdout)
     assert extended["expires_at"] > before
+    for verb, status in (("pin", "kept"), ("release", "kept"), ("sleep", "sleeping"), ("wake", "kept")):
+        changed = server.there("stacks", verb, run, "--json")
+        assert changed.returncode == 0, changed.stdout + changed.stderr
+        assert json.loads(changed.stdout)["status"] == status
     again = server.there("run", "acme/shop", "--ref", "v1", "--no-cleanup", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(server.there("runs", "show", run, "--json").stdout)["attempt"] == 2

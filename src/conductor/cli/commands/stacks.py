@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from conductor.bootstrap import App
     from conductor.cli.desk.desk import Desk
     from conductor.domain.lease import Lease
-    from conductor.ports.world import World
 
 app = typer.Typer(
     help="What is still standing: list, logs, exec, extend, delete.",
@@ -174,8 +173,6 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Let a stack stand longer."""
-    from conductor.operations import stacks
-
     if (by is None) == (until is None):
         raise typer.BadParameter("say --by DURATION or --until TIME.")
     if by is not None:
@@ -183,9 +180,9 @@ def extend(
         _show_lease(asking(context, lambda desk: desk.extend(name, by=span)), as_json=as_json)
         return
 
-    async def change(world: World) -> Lease:
+    async def change(desk: Desk) -> Lease:
         assert until is not None  # noqa: S101 -- one of the two is there
-        return await stacks.release(world, name, keep_for=span_until(until, now=world.clock.now()))
+        return await desk.release(name, keep_for=span_until(until, now=desk.now()))
 
     _change_lease(context, change, as_json=as_json)
 
@@ -193,9 +190,7 @@ def extend(
 @app.command()
 def pin(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
     """Keep a stack until it is released."""
-    from conductor.operations import stacks
-
-    _change_lease(context, lambda world: stacks.pin(world, name), as_json=as_json)
+    _change_lease(context, lambda desk: desk.pin(name), as_json=as_json)
 
 
 @app.command()
@@ -203,31 +198,32 @@ def release(
     context: typer.Context,
     name: NamedRun,
     keep_for: Annotated[
-        timedelta,
-        typer.Option("--keep-for", parser=duration, metavar="DURATION", help="How long it still stands."),
-    ] = timedelta(hours=1),
+        timedelta | None,
+        typer.Option(
+            "--keep-for",
+            parser=duration,
+            metavar="DURATION",
+            help="How long it still stands; without it, an hour.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a pinned stack an end again."""
-    from conductor.operations import stacks
-
-    _change_lease(context, lambda world: stacks.release(world, name, keep_for=keep_for), as_json=as_json)
+    _change_lease(
+        context, lambda desk: desk.release(name, keep_for=keep_for or timedelta(hours=1)), as_json=as_json
+    )
 
 
 @app.command()
 def sleep(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
     """Stop everything in a stack and keep what it holds."""
-    from conductor.operations import stacks
-
-    _change_lease(context, lambda world: stacks.sleep(world, name), as_json=as_json)
+    _change_lease(context, lambda desk: desk.sleep(name), as_json=as_json)
 
 
 @app.command()
 def wake(context: typer.Context, name: NamedRun, as_json: AsJson = False) -> None:
     """Start a sleeping stack again, in the order of its dependencies."""
-    from conductor.operations import stacks
-
-    _change_lease(context, lambda world: stacks.wake(world, name), as_json=as_json)
+    _change_lease(context, lambda desk: desk.wake(name), as_json=as_json)
 
 
 @app.command()
@@ -293,14 +289,10 @@ async def _standing(desk: Desk, *, even_at_work: bool) -> list[str]:
 
 
 def _change_lease(
-    context: typer.Context, change: Callable[[World], Awaitable[Lease]], *, as_json: bool
+    context: typer.Context, change: Callable[[Desk], Awaitable[Lease]], *, as_json: bool
 ) -> None:
-    """Carry a change out here and say how the lease stands now."""
-
-    async def work(app: App) -> Lease:
-        return await change(app.world)
-
-    _show_lease(reading(context, work), as_json=as_json)
+    """Carry a change out, here or on a server, and say how the lease stands now."""
+    _show_lease(asking(context, change), as_json=as_json)
 
 
 def _show_lease(lease: Lease, *, as_json: bool) -> None:

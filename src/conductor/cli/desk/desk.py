@@ -73,6 +73,22 @@ class Desk(Protocol):
         """Let a stack stand longer."""
         ...
 
+    async def pin(self, name: str) -> Lease:
+        """Keep a stack until it is released."""
+        ...
+
+    async def release(self, name: str, *, keep_for: timedelta) -> Lease:
+        """Give a pinned stack an end again."""
+        ...
+
+    async def sleep(self, name: str) -> Lease:
+        """Stop everything in a stack and keep what it holds."""
+        ...
+
+    async def wake(self, name: str) -> Lease:
+        """Start a sleeping stack again."""
+        ...
+
     async def delete(self, name: str) -> int:
         """Remove a stack; returns how many things went."""
         ...

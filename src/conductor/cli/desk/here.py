@@ -81,6 +81,22 @@ class DeskHere:
         """Let a stack stand longer."""
         return await stacks.extend(self._world, name, by=by)
 
+    async def pin(self, name: str) -> Lease:
+        """Keep a stack until it is released."""
+        return await stacks.pin(self._world, name)
+
+    async def release(self, name: str, *, keep_for: timedelta) -> Lease:
+        """Give a pinned stack an end again."""
+        return await stacks.release(self._world, name, keep_for=keep_for)
+
+    async def sleep(self, name: str) -> Lease:
+        """Stop everything in a stack and keep what it holds."""
+        return await stacks.sleep(self._world, name)
+
+    async def wake(self, name: str) -> Lease:
+        """Start a sleeping stack again, in the order of its dependencies."""
+        return await stacks.wake(self._world, name)
+
     async def delete(self, name: str) -> int:
         """Remove a stack."""
         return await stacks.delete(self._world, name)

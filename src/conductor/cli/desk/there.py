@@ -154,6 +154,22 @@ class DeskThere:
         """Let a stack stand longer."""
         return await self._change(name, "extend", by_seconds=int(by.total_seconds()))
 
+    async def pin(self, name: str) -> Lease:
+        """Keep a stack until it is released."""
+        return await self._change(name, "pin")
+
+    async def release(self, name: str, *, keep_for: timedelta) -> Lease:
+        """Give a pinned stack an end again."""
+        return await self._change(name, "release", keep_for_seconds=int(keep_for.total_seconds()))
+
+    async def sleep(self, name: str) -> Lease:
+        """Stop everything in a stack and keep what it holds."""
+        return await self._change(name, "sleep")
+
+    async def wake(self, name: str) -> Lease:
+        """Start a sleeping stack again."""
+        return await self._change(name, "wake")
+
     async def delete(self, name: str) -> int:
         """Remove a stack."""
         return int((await self._client.delete(await self._stack(name)))["things"])
