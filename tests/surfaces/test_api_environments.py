@@ -25,6 +25,7 @@ async def test_an_environment_is_asked_for_worked_in_pushed_from_and_released(tm
         assert [step["name"] for step in shown["steps"]]
         printed = await asked.post(f"{at}/exec", {"command": ["echo", "hello"]}, who="shop")
         assert (printed.status_code, printed.json()["exit_code"]) == (200, 0)
+        assert (await asked.get(f"{at}/logs?tail=10", who="reader"))["items"] == []
         extended = await asked.post(f"{at}/extend", {"by_seconds": 3600}, who="shop")
         assert extended.json()["expires_at"] > shown["lease"]["expires_at"]
         assert (await asked.post(f"{at}/sleep", who="shop")).json()["status"] == "sleeping"

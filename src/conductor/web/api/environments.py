@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -9,6 +10,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from conductor.domain.environment import Environment
 from conductor.domain.lease import Lease
+from conductor.domain.report import LogLine
+from conductor.errors import ConflictError
 from conductor.operations import environments, issues
 from conductor.operations.environments import EnvironmentRequest, EnvironmentView
 from conductor.operations.ownership import refuse_unless_own
@@ -80,6 +83,24 @@ async def get(
     if wait:
         await environments.wait(caller.site.world, row.environment.id, timeout=timedelta(seconds=wait))
     return await environments.find(caller.site.world, row.environment.id)
+
+
+@router.get("/{environment}/logs", operation_id="getEnvironmentLogs")
+async def logs(
+    environment: Named,
+    caller: Reader,
+    tail: Annotated[int, Query(ge=1, le=10_000, description="Only the last lines.")] = 1000,
+) -> Page[LogLine]:
+    """Give what its workspace wrote until now, the oldest line first. 409 where there is no workspace any more."""
+    row = await find_environment(caller, environment)
+    if row.state.status.is_over:
+        raise ConflictError(
+            f"{row.environment.id} is {row.state.status}", remedy="What its workspace wrote went with it."
+        )
+    lines: deque[LogLine] = deque(maxlen=tail)
+    async for line in environments.logs(caller.site.world, row.environment.id):
+        lines.append(line)
+    return Page(items=list(lines))
 
 
 @router.post("/{environment}/exec", operation_id="execInEnvironment")
