@@ -1,6 +1,6 @@
 """A development environment, from a request to a workspace that somebody works in.
 
-    the default branch's file -> namespace -> secrets synced -> workspace provisioned (Coder, or a plain pod or container)
+    the default branch's file -> namespace -> secrets synced -> workspace provisioned
           -> the repository in it -> ready, on a lease
 
 What goes wrong leaves nothing behind but the record of why. The end, wanted by somebody or by the lease, is a workflow of its own.

@@ -47,7 +47,12 @@ def request(  # noqa: PLR0917 -- the command line hands them over by name
         str, typer.Option("--environment", "-e", help="Which secrets: dev, qa, or what the repository names.")
     ] = "dev",
     kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="What makes the workspace: plain or coder.")
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="What makes the workspace, where there are several: plain is the engine itself.",
+        ),
     ] = None,
     span: Annotated[
         timedelta | None,

@@ -54,6 +54,6 @@ def workspaces_of(world: World, environment: Environment) -> Workspaces:
         there = ", ".join(str(kind) for kind in world.workspaces) or "none"
         raise UsageError(
             f"workspaces of the kind {environment.kind} are not set up here (there are: {there})",
-            remedy="Ask for another kind, or set CONDUCTOR_CODER_URL for those of Coder.",
+            remedy="Ask for one of a kind that is.",
         )
     return found
