@@ -23,5 +23,6 @@ settings.load_profile(os.environ.get("CONDUCTOR_HYPOTHESIS", "steady"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what must not run side by side: a machine has one container engine, and a file's tests share what they started."""
     for item in items:
-        together = "engine" if item.get_closest_marker("engine") else item.path.stem
+        alone = item.name if item.get_closest_marker("crash") else item.path.stem
+        together = "engine" if item.get_closest_marker("engine") else alone
         item.add_marker(pytest.mark.xdist_group(together))
