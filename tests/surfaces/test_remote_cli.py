@@ -200,7 +200,7 @@ def test_a_server_is_answered_for_as_its_own_machine_would(
 
 def _timeless(text: str) -> str:
     """Leave out how long ago things were: a second may pass between two questions."""
-    return re.sub(r"\b\d+ (s|min)\b", "N", text)
+    return re.sub(r" +", " ", re.sub(r"\b\d+ (s|min)\b", "N", text))
 
 
 def test_a_stack_is_kept_longer_and_removed_from_elsewhere(server: Server, ran: list[dict[str, object]]):
