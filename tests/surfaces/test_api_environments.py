@@ -26,6 +26,10 @@ async def test_an_environment_is_asked_for_worked_in_pushed_from_and_released(tm
         printed = await asked.post(f"{at}/exec", {"command": ["echo", "hello"]}, who="shop")
         assert (printed.status_code, printed.json()["exit_code"]) == (200, 0)
         assert (await asked.get(f"{at}/logs?tail=10", who="reader"))["items"] == []
+        file = f"{API}{at}/files?path=docs/notes.md"
+        assert (await asked.ask("PUT", file, who="shop", content=b"Caf\xc3\xa9\n")).status_code == 204
+        read = await asked.ask("GET", file, who="shop")
+        assert (read.content, read.headers["content-type"]) == (b"Caf\xc3\xa9\n", "application/octet-stream")
         extended = await asked.post(f"{at}/extend", {"by_seconds": 3600}, who="shop")
         assert extended.json()["expires_at"] > shown["lease"]["expires_at"]
         assert (await asked.post(f"{at}/sleep", who="shop")).json()["status"] == "sleeping"
@@ -48,6 +52,9 @@ async def test_an_agent_works_in_its_own_environments_and_ends_no_others(tmp_pat
             ("/wake", None),
         ):
             assert (await asked.post(at + path, body, who="shop")).status_code == 403, path
+        for verb in ("GET", "PUT"):
+            refused = await asked.ask(verb, f"{API}{at}/files?path=a", who="shop")
+            assert refused.status_code == 403, verb
         assert (await asked.ask("DELETE", API + at, who="shop")).status_code == 403
         assert (await asked.ask("DELETE", API + at, who="reader")).status_code == 403
         assert (await asked.ask("DELETE", API + at, who="stranger")).status_code == 404

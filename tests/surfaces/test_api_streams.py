@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -159,6 +159,45 @@ async def test_a_stream_says_that_it_is_alive_and_ends_when_the_server_stops(tmp
                     if silent == 2:
                         stops.append(True)
         assert silent >= 2
+
+
+async def written(number: int, *, then: Exception | None = None) -> AsyncGenerator[LogLine]:
+    for one in range(number):
+        yield line(one, "workspace")
+    if then:
+        raise then
+
+
+async def test_a_log_that_is_counted_goes_on_after_any_line_and_ends_with_its_workspace(tmp_path: Path):
+    async with api(tmp_path) as asked:
+        following = Following(asked.server.service.world, **QUICK)
+        total = BATCH + 7
+        for after in (0, 1, BATCH, total - 1, total, total + 1):
+            told = [one async for one in following.counted(written(total), after=after)]
+            texts = [entry.text for one in told for entry in one.items]
+            assert texts == [f"line {number}" for number in range(after, total)]
+            assert not told or told[-1].after == total
+        away = UnreachableError("the engine is away", remedy="Wait.")
+        with pytest.raises(UnreachableError, match="engine"):
+            await collect(following.counted(written(3, then=away)))
+
+
+async def test_a_log_that_is_silent_is_told_to_be_alive_until_the_server_stops(tmp_path: Path):
+    async def silent() -> AsyncGenerator[LogLine]:
+        yield line(0)
+        await asyncio.Event().wait()
+
+    async with api(tmp_path) as asked:
+        stops: list[bool] = []
+        following = Following(asked.server.service.world, is_stopping=lambda: bool(stops), **QUICK)
+        told = []
+        with pytest.raises(UnreachableError, match="stop"):  # noqa: PT012 -- it comes in the midst of following
+            async with asyncio.timeout(30):
+                async for one in following.counted(silent()):
+                    told.append(len(one.items))
+                    if len(told) == 3:
+                        stops.append(True)
+        assert told == [1, 0, 0]
 
 
 async def test_a_client_that_takes_nothing_is_let_go():

@@ -75,6 +75,7 @@ class Server:
             "CONDUCTOR_REPOSITORIES": str(self.folder / "repositories"),
             "CONDUCTOR_FOLDER_SECRET": "a secret of thirty-two characters",
             "CONDUCTOR_ALLOW": "acme/*",
+            "CONDUCTOR_WORKSPACE_IMAGE": "localhost/dev:1",
         }
 
     def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -219,6 +220,72 @@ def test_a_stack_is_kept_longer_and_removed_from_elsewhere(server: Server, ran: 
     assert server.there("stacks", "list", "--json").stdout == "[]\n"
 
 
+@pytest.fixture(scope="module")
+def environment(server: Server) -> str:
+    """A development environment that was asked for from elsewhere."""
+    asked = server.there("env", "request", "acme/shop", "--branch", "fix", "--for", "2h", "--json")
+    assert asked.returncode == 0, asked.stderr + asked.stdout
+    told = json.loads(asked.stdout)
+    assert told["row"]["state"]["status"] == "ready"
+    assert told["row"]["environment"]["principal"] == "token:ada"
+    return str(told["row"]["environment"]["id"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("env", "list"),
+        ("env", "list", "--json"),
+        ("env", "show", "ENV"),
+        ("env", "show", "ENV", "--json"),
+        ("env", "logs", "ENV"),
+        ("env", "exec", "ENV", "--", "sh", "-c", "echo out; echo err >&2; exit 3"),
+        ("env", "show", "nobody"),
+    ],
+    ids=" ".join,
+)
+def test_an_environment_of_a_server_is_answered_for_as_its_own_machine_would(
+    server: Server, environment: str, arguments: tuple[str, ...]
+):
+    named = [environment if argument == "ENV" else argument for argument in arguments]
+    here, there = server.here(*named), server.there(*named)
+    assert (there.returncode, there.stderr) == (here.returncode, here.stderr)
+    assert _timeless(there.stdout) == _timeless(here.stdout)
+
+
+def test_an_environment_is_worked_in_kept_longer_and_released_from_elsewhere(
+    server: Server, environment: str, tmp_path: Path
+):
+    again = server.there("env", "request", "acme/shop", "--branch", "fix", "--json")
+    assert json.loads(again.stdout)["row"]["environment"]["id"] == environment, "the same request again"
+    said = _run(server.asking(), "env", "exec", environment, "--", "cat", given="Café\n")
+    assert (said.returncode, said.stdout) == (0, "Café\n")
+    (tmp_path / "notes.md").write_text("Round half to even.\n")
+    assert server.there("env", "cp", str(tmp_path / "notes.md"), f"{environment}:docs/n.md").returncode == 0
+    assert server.there("env", "cp", f"{environment}:docs/n.md", str(tmp_path / "back.md")).returncode == 0
+    assert (tmp_path / "back.md").read_text() == "Round half to even.\n"
+    before = json.loads(server.there("env", "show", environment, "--json").stdout)["lease"]["expires_at"]
+    extended = json.loads(server.there("env", "extend", environment, "--by", "2h", "--json").stdout)
+    assert extended["lease"]["expires_at"] > before
+    for verb, status in (("sleep", "sleeping"), ("wake", "ready"), ("release", "released")):
+        changed = server.there("env", verb, environment, "--json")
+        assert changed.returncode == 0, changed.stdout + changed.stderr
+        assert json.loads(changed.stdout)["row"]["state"]["status"] == status
+    assert server.there("env", "list").stdout == "There is no environment.\n"
+    assert environment in server.there("env", "list", "--all").stdout
+
+
+def test_logs_of_an_environment_are_followed_until_its_workspace_stops(server: Server):
+    asked = json.loads(server.there("env", "request", "acme/shop", "--branch", "logs", "--json").stdout)
+    name = asked["row"]["environment"]["id"]
+    following = server.follow("env", "logs", name, "--follow", "--json")
+    assert server.there("env", "release", name).returncode == 0
+    out, problems = following.communicate(timeout=LONGEST)
+    over = following.returncode == 2 and "released" in problems  # it came too late
+    assert following.returncode == 0 or over, problems
+    assert all(json.loads(line)["workload"] == "workspace" for line in out.splitlines())
+
+
 def test_the_queue_is_shown(server: Server, ran: list[dict[str, object]]):
     assert "Nothing runs and nothing waits." in server.there("queue").stdout
     assert json.loads(server.there("queue", "--json").stdout)["draining"] is False
@@ -265,6 +332,10 @@ def test_no_server_answers_4_with_what_to_do(server: Server):
         (("run", "acme/shop", "--ref", "v1", "--publish", "web:80"), "of this machine"),
         (("run", "other/shop", "--ref", "v1"), "allowed"),
         (("runs", "resume"), "this machine's own records"),
+        (("env", "request"), "not of folders of this machine"),
+        (("env", "request", "acme/shop", "--env-file", "a.env"), "of this machine"),
+        (("env", "request", "acme/nothing"), "no repository"),
+        (("env", "exec", "nobody", "true"), "no environment"),
         (("--server", "conductor.example", "runs", "list"), "no address of a server"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

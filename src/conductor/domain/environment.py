@@ -27,6 +27,11 @@ class EnvironmentStatus(StrEnum):
         """Tell whether nothing of it stands any more."""
         return self in (EnvironmentStatus.FAILED, EnvironmentStatus.RELEASED)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether it is still being made."""
+        return self in (EnvironmentStatus.REQUESTED, EnvironmentStatus.PROVISIONING)
+
 
 class WorkspaceKind(StrEnum):
     """What gives the workspace."""

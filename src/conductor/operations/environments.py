@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import secrets as randomness
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -78,7 +78,7 @@ class EnvironmentView:
 async def request(world: World, asked: EnvironmentRequest) -> EnvironmentRow:
     """Record it and start its provisioning; the same request again is the same environment, gone on with where its process died."""
     row = await environments_of(world).request(await _environment(world, asked))
-    if not row.state.status.is_over and row.state.status in _UNDER_WAY:
+    if row.state.status.is_under_way:
         await _begin(world, row.environment)
     return row
 
@@ -118,7 +118,7 @@ async def wait(world: World, name: str, *, timeout: timedelta) -> EnvironmentRow
     deadline = asyncio.get_running_loop().time() + timeout.total_seconds()
     while True:
         row = await _row(world, name)
-        if row.state.status not in _UNDER_WAY or asyncio.get_running_loop().time() >= deadline:
+        if not row.state.status.is_under_way or asyncio.get_running_loop().time() >= deadline:
             return row
         await asyncio.sleep(_LOOK_SECONDS)
 
@@ -173,7 +173,7 @@ async def attach(world: World, name: str, command: Sequence[str], terminal: Term
 
 async def logs(
     world: World, name: str, *, since: datetime | None = None, follow: bool = False
-) -> AsyncIterator[LogLine]:
+) -> AsyncGenerator[LogLine]:
     """Yield what its workspace wrote."""
     row = await _row(world, name)
     workspaces = workspaces_of(world, row.environment)
@@ -335,9 +335,6 @@ async def remove_all(world: World) -> dict[str, int]:
     return {info.run: await remove_stack(world, info) for info in found}
 
 
-_UNDER_WAY = (EnvironmentStatus.REQUESTED, EnvironmentStatus.PROVISIONING)
-
-
 async def _begin(world: World, environment: Environment) -> None:
     now = environment.requested_at
     data = {
@@ -416,7 +413,7 @@ async def _leased(world: World, name: str) -> tuple[EnvironmentRow, Lease]:
     row = await _row(world, name)
     found = await world.engine.namespaces()
     lease = next((one.lease for one in found if one.name == row.environment.namespace), None)
-    if lease is None or row.state.status in _UNDER_WAY:
+    if lease is None or row.state.status.is_under_way:
         raise ConflictError(
             f"{row.environment.id} is {row.state.status} and has no lease yet or any more",
             remedy="Wait until it is ready, or ask for another one.",

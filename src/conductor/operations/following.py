@@ -11,7 +11,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -118,6 +118,29 @@ class Following:
                 elif not await feed.news(self._patience):
                     yield Told(items=(), after=place)
 
+    async def counted(
+        self, lines: AsyncGenerator[LogLine], *, after: int = 0
+    ) -> AsyncGenerator[Told[LogLine, int]]:
+        """Yield the lines of a log beyond the first `after` as they come, until it ends; nothing each `patience` in which none came."""
+        came: asyncio.Queue[LogLine | None] = asyncio.Queue(KEPT)
+        reader = asyncio.create_task(_poured(lines, came, skip=after))
+        quiet = timedelta(0)
+        try:
+            while True:
+                fresh, is_over = await _arrived(came, within=self._every)
+                quiet = timedelta(0) if fresh else quiet + self._every
+                if fresh or quiet >= self._patience:
+                    quiet, after = timedelta(0), after + len(fresh)
+                    yield Told(items=fresh, after=after)
+                if is_over:
+                    await reader
+                    return
+                self._refuse_where_stopping()
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError, ConductorError):
+                await reader
+
     async def _recorded(
         self, run: str, place: LogPosition, workload: str | None
     ) -> AsyncGenerator[Told[LogLine, LogPosition]]:
@@ -140,9 +163,13 @@ class Following:
         """Tell whether there may be more; a reader that failed ends its followers, who come again."""
         if feed.error is not None:
             raise feed.error
-        if self._is_stopping() and not feed.is_over:
-            raise UnreachableError("the server is about to stop", remedy="Follow again; another one answers.")
+        if not feed.is_over:
+            self._refuse_where_stopping()
         return not feed.is_over
+
+    def _refuse_where_stopping(self) -> None:
+        if self._is_stopping():
+            raise UnreachableError("the server is about to stop", remedy="Follow again; another one answers.")
 
     @asynccontextmanager
     async def _following(self, kind: type[F], run: str) -> AsyncIterator[F]:
@@ -345,6 +372,34 @@ class _LogFeed(_Feed):
             reach.last = line.at
             reach.count += 1
             yield _Numbered(reach.count, line)
+
+
+async def _poured(lines: AsyncGenerator[LogLine], into: asyncio.Queue[LogLine | None], *, skip: int) -> None:
+    """Hand on the lines of a log, and None at its end, whatever ended it."""
+    try:
+        async with aclosing(lines):
+            async for line in lines:
+                skip -= 1
+                if skip < 0:
+                    await into.put(line)
+    finally:
+        await into.put(None)
+
+
+async def _arrived(
+    came: asyncio.Queue[LogLine | None], *, within: timedelta
+) -> tuple[Sequence[LogLine], bool]:
+    """Return what has come, once something has or the time is over; and whether that was all."""
+    found: list[LogLine] = []
+    with suppress(TimeoutError, asyncio.QueueEmpty):
+        line = await asyncio.wait_for(came.get(), within.total_seconds())
+        while line is not None:
+            found.append(line)
+            if len(found) >= BATCH:
+                return found, False
+            line = came.get_nowait()
+        return found, True
+    return found, False
 
 
 def _told(place: LogPosition, lines: Sequence[_Numbered]) -> Told[LogLine, LogPosition]:

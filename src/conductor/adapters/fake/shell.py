@@ -1,7 +1,7 @@
 """What a container would do, read from its command: enough of a shell to play `echo ready; sleep 2; exit 3`.
 
-Known are echo (with `>`, `>>`), sleep, exit, true, false, kill, mkdir, test -f, loops without end, variables, `;`, `&&` and `||`. What is
-not known goes well and takes no time.
+Known are echo and cat (with `>`, `>>`), head, sleep, exit, true, false, kill, mkdir, test -f, loops without end, variables, `;`, `&&` and
+`||`. What is not known goes well and takes no time.
 """
 
 from __future__ import annotations
@@ -44,12 +44,20 @@ def play(
 ) -> Course:
     """Play a command, of a shell or not."""
     course = Course(files=dict(files or {}))
-    words = list(command)
+    words = _inside(list(command))
     tokens = _tokens(words[2]) if _is_script(words) else words
+    environment = {**environment, **{str(place): word for place, word in enumerate(words[3:])}}
     course.known = any(token.rsplit("/", 1)[-1] in _VERBS for token in _programs(tokens))
     with contextlib.suppress(_Exit):
         _run(tokens, environment, course, stdin)
     return course
+
+
+def _inside(words: list[str]) -> list[str]:
+    """Return what a script makes way for, where all it does is to go somewhere and `exec "$@"`."""
+    while _is_script(words) and _tokens(words[2])[-2:] == ["exec", "$@"]:
+        words = words[4 + _tokens(words[2]).count("shift") :]
+    return words
 
 
 def _is_script(words: Sequence[str]) -> bool:
@@ -126,6 +134,12 @@ def _cat(words: list[str], course: Course, stdin: str) -> str | None:
     return "".join(course.files[name] for name in words[1:]).removesuffix("\n")
 
 
+def _head(words: list[str], course: Course, stdin: str) -> str | None:
+    """Play `head -c BYTES -- FILE`."""
+    said = _cat(["cat", words[-1]], course, stdin)
+    return said[: int(words[2])] if said is not None and words[1] == "-c" else said
+
+
 def _sleep(words: list[str], course: Course, _stdin: str) -> None:
     text = words[1] if len(words) > 1 else "0"
     amount = re.fullmatch(r"(\d*\.?\d+)([smhd]?)", text)
@@ -174,6 +188,7 @@ _VERBS = {
     "echo": _echo,
     "printf": _echo,
     "cat": _cat,
+    "head": _head,
     "sleep": _sleep,
     "exit": _exit,
     "true": _true,

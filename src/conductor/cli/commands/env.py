@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +13,11 @@ import typer
 
 from conductor.cli.arguments import duration
 from conductor.cli.commands.options import AsJson, Follow
-from conductor.cli.session import reading, running
+from conductor.cli.session import asking
 
 if TYPE_CHECKING:
-    from conductor.bootstrap import App
-    from conductor.domain.environment import Environment
-    from conductor.operations.environments import EnvironmentRequest
+    from conductor.cli.desk.desk import Desk
+    from conductor.operations.environments import EnvironmentView
 
 app = typer.Typer(
     help="Development environments: request, list, show, exec, logs, cp, push, extend, sleep, wake, release.",
@@ -68,79 +67,40 @@ def request(  # noqa: PLR0917 -- the command line hands them over by name
 ) -> None:
     """Ask for an environment and wait until it is ready. The same request again is the same environment."""
     from conductor.domain.environment import EnvironmentStatus, WorkspaceKind
-    from conductor.operations import environments
-
-    async def work(app: App) -> int:
-        asked = await _asked(app, repository, issue, branch)
-        asked = replace(
-            asked,
-            base=base,
-            environment=environment,
-            kind=WorkspaceKind(kind) if kind else None,
-            keep_for=span,
-            env_files=tuple(str(path.absolute()) for path in env_file or ()),
-        )
-        asked = await environments.for_issue(app.tracking, asked)
-        row = await environments.request(app.world, asked)
-        await _renew_claim(app, row.environment)
-        if not as_json:
-            sys.stderr.write(f"provisioning {row.environment.id} ...\n")
-        row = await environments.wait(app.world, row.environment.id, timeout=_PATIENCE)
-        await _tell(app, row.environment.id, as_json=as_json)
-        return 0 if row.state.status is EnvironmentStatus.READY else 3
+    from conductor.operations.environments import EnvironmentRequest
 
     if kind and kind not in ("plain", "coder"):
         raise typer.BadParameter("plain or coder", param_hint="--kind")
-    raise typer.Exit(running(context, work))
-
-
-async def _asked(app: App, repository: str, issue: int | None, branch: str) -> EnvironmentRequest:
-    """Find out what is meant: a folder or an address is taken as it is, a name is looked for on the forges."""
-    import getpass
-
-    from conductor.operations import environments
-    from conductor.operations.start_run import repository_name
-
-    folder = Path(repository)
-    is_address = "://" in repository
-    named = not is_address and not await asyncio.to_thread(folder.exists)
-    if named:
-        location = await environments.location_of(app.tracking, repository)
-    else:
-        location = repository if is_address else str(await asyncio.to_thread(folder.absolute))
-    return environments.EnvironmentRequest(
-        location=location,
-        repository=repository if named else repository_name(location),
-        principal=app.settings.principal or getpass.getuser(),
+    asked = EnvironmentRequest(
+        location=repository,
         issue=issue,
         branch=branch,
+        base=base,
+        environment=environment,
+        kind=WorkspaceKind(kind) if kind else None,
+        keep_for=span,
+        env_files=tuple(str(path.absolute()) for path in env_file or ()),
     )
 
+    async def work(desk: Desk) -> int:
+        name = await desk.environments.request(asked)
+        if not as_json:
+            sys.stderr.write(f"provisioning {name} ...\n")
+        view = await desk.environments.wait(name, timeout=_PATIENCE)
+        _tell(view, desk, as_json=as_json)
+        return 0 if view.row.state.status is EnvironmentStatus.READY else 3
 
-async def _renew_claim(app: App, environment: Environment) -> None:
-    """Let the claim on its issue last longer: there is work on it."""
-    from conductor.operations import issues
-
-    if environment.issue:
-        await issues.work_on(
-            app.tracking,
-            environment.repository,
-            environment.issue,
-            principal=environment.principal,
-            environment=environment.id,
-        )
+    raise typer.Exit(asking(context, work, starts=True))
 
 
-async def _tell(app: App, name: str, *, as_json: bool) -> None:
+def _tell(view: EnvironmentView, desk: Desk, *, as_json: bool) -> None:
     from conductor.cli.environment_tables import environment_lines
     from conductor.cli.output import print_json
-    from conductor.operations import environments
 
-    view = await environments.find(app.world, name)
     if as_json:
         print_json(view)
     else:
-        sys.stdout.writelines(f"{line}\n" for line in environment_lines(view, now=app.world.clock.now()))
+        sys.stdout.writelines(f"{line}\n" for line in environment_lines(view, now=desk.now()))
 
 
 @app.command("list")
@@ -152,27 +112,26 @@ def list_(
     """List them, latest first."""
     from conductor.cli.environment_tables import environments_table
     from conductor.cli.output import console, print_json
-    from conductor.operations import environments
 
-    async def work(app: App) -> None:
-        views = await environments.list_environments(app.world, ended=everything)
+    async def work(desk: Desk) -> None:
+        views = await desk.environments.list_environments(ended=everything)
         if as_json:
             print_json(views)
         else:
             paper = console()
-            paper.print(environments_table(views, now=app.world.clock.now(), width=paper.width))
+            paper.print(environments_table(views, now=desk.now(), width=paper.width))
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
 def show(context: typer.Context, name: Named, as_json: AsJson = False) -> None:
     """Show one: where it stands, how long it lasts, and how it came there."""
 
-    async def work(app: App) -> None:
-        await _tell(app, name, as_json=as_json)
+    async def work(desk: Desk) -> None:
+        _tell(await desk.environments.find(name), desk, as_json=as_json)
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command("exec", context_settings={"allow_interspersed_args": False})
@@ -181,39 +140,38 @@ def exec_(
     name: Named,
     command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="What to run there.")],
 ) -> None:
-    """Run a command in the repository's folder; its exit code is the answer. On a terminal the terminal is the command's."""
-    from conductor.operations import environments
+    """Run a command in the repository's folder; its exit code is the answer.
 
+    On a terminal the terminal is the command's. A server gives none: the command runs without, and is answered for once it has ended.
+    """
     command = command[1:] if command[0] == "--" else command
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
 
-    async def work(app: App) -> int:
-        if sys.stdin.isatty() and sys.stdout.isatty():
+    async def work(desk: Desk) -> int:
+        if at_terminal and desk.environments.has_terminals:
             from conductor.cli.terminal import LocalTerminal
-            from conductor.domain.environment import CHECKOUT
 
-            inside = ["sh", "-c", f'cd {CHECKOUT} && exec "$@"', "sh", *command]
-            return await environments.attach(app.world, name, inside, LocalTerminal())
+            return await desk.environments.attach(name, command, LocalTerminal())
         given = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
-        answer = await environments.execute(app.world, name, command, stdin=given)
+        answer = await desk.environments.execute(name, command, stdin=given)
         sys.stdout.buffer.write(answer.stdout)
         sys.stderr.buffer.write(answer.stderr)
         return answer.exit_code
 
-    raise typer.Exit(reading(context, work))
+    raise typer.Exit(asking(context, work))
 
 
 @app.command()
 def logs(context: typer.Context, name: Named, follow: Follow = False, as_json: AsJson = False) -> None:
     """Print what its workspace wrote."""
     from conductor.cli.printing import LinePrinter
-    from conductor.operations import environments
 
-    async def work(app: App) -> None:
+    async def work(desk: Desk) -> None:
         printer = LinePrinter(as_json=as_json, prefixed=False)
-        async for line in environments.logs(app.world, name, follow=follow):
+        async for line in desk.environments.logs(name, follow=follow):
             printer.print(line)
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -223,22 +181,20 @@ def cp(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="The other way round.")],
 ) -> None:
     """Copy a file into an environment or out of it; paths there are relative to the repository."""
-    from conductor.operations import environments
-
     inward, outward = ":" in target, ":" in source
     if inward == outward:
         raise typer.BadParameter("one side is ENVIRONMENT:PATH, the other a file here")
     name, _, path = (target if inward else source).partition(":")
 
-    async def work(app: App) -> None:
+    async def work(desk: Desk) -> None:
         if inward:
             content = await asyncio.to_thread(Path(source).read_bytes)
-            await environments.write_file(app.world, name, path, content)
+            await desk.environments.write_file(name, path, content)
         else:
-            content = await environments.read_file(app.world, name, path)
+            content = await desk.environments.read_file(name, path)
             await asyncio.to_thread(Path(target).write_bytes, content)
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -260,19 +216,16 @@ def push(
 ) -> None:
     """Push the commits on its branch; the workspace itself holds no credential."""
     from conductor.cli.output import print_json
-    from conductor.operations import environments
 
-    async def work(app: App) -> None:
-        view = await environments.find(app.world, name)
-        chosen = tag or (environments.trigger_tag(view.row.environment) if test else None)
-        pushed = await environments.push(app.world, name, tag=chosen)
+    async def work(desk: Desk) -> None:
+        pushed = await desk.environments.push(name, tag=tag, test=test)
         if as_json:
             print_json(pushed)
         else:
             more = f" and the tag {pushed.tag}" if pushed.tag else ""
             sys.stdout.write(f"pushed {pushed.branch} at {pushed.commit[:12]}{more}\n")
 
-    reading(context, work)
+    asking(context, work)
 
 
 @app.command()
@@ -285,48 +238,36 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Let it last longer."""
-    from conductor.operations import environments
-
-    async def work(app: App) -> None:
-        await environments.extend(app.world, name, by=by)
-        await _renew_claim(app, (await environments.find(app.world, name)).row.environment)
-        await _tell(app, name, as_json=as_json)
-
-    reading(context, work)
+    _change(context, name, lambda desk: desk.environments.extend(name, by=by), as_json=as_json)
 
 
 @app.command()
 def sleep(context: typer.Context, name: Named, as_json: AsJson = False) -> None:
     """Stop its workspace and keep what it holds."""
-    from conductor.operations import environments
-
-    async def work(app: App) -> None:
-        await environments.sleep(app.world, name)
-        await _tell(app, name, as_json=as_json)
-
-    reading(context, work)
+    _change(context, name, lambda desk: desk.environments.sleep(name), as_json=as_json)
 
 
 @app.command()
 def wake(context: typer.Context, name: Named, as_json: AsJson = False) -> None:
     """Start its workspace again."""
-    from conductor.operations import environments
-
-    async def work(app: App) -> None:
-        await environments.wake(app.world, name)
-        await _tell(app, name, as_json=as_json)
-
-    reading(context, work)
+    _change(context, name, lambda desk: desk.environments.wake(name), as_json=as_json)
 
 
 @app.command()
 def release(context: typer.Context, name: Named, as_json: AsJson = False) -> None:
     """End it; what was not pushed is gone."""
-    from conductor.operations import environments
 
-    async def work(app: App) -> None:
-        view = await environments.find(app.world, name)
-        await environments.release(app.world, view.row.environment.id)
-        await _tell(app, view.row.environment.id, as_json=as_json)
+    async def work(desk: Desk) -> None:
+        _tell(await desk.environments.release(name), desk, as_json=as_json)
 
-    running(context, work)
+    asking(context, work, starts=True)
+
+
+def _change(
+    context: typer.Context, name: str, change: Callable[[Desk], Awaitable[None]], *, as_json: bool
+) -> None:
+    async def work(desk: Desk) -> None:
+        await change(desk)
+        _tell(await desk.environments.find(name), desk, as_json=as_json)
+
+    asking(context, work)

@@ -62,15 +62,30 @@ class Client:
             tries += 1
 
     async def post(
-        self, path: str, body: Mapping[str, object], *, key: str = "", **parameters: object
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        key: str = "",
+        within: float = ANSWER_SECONDS,
+        **parameters: object,
     ) -> Any:
-        """Have something done. With `key` the same request, sent again, is done once."""
+        """Have something done, which takes so many seconds at most. With `key` the same request, sent again, is done once."""
         headers = {"Idempotency-Key": key} if key else {}
-        return await self._ask("POST", path, parameters=parameters, body=body, headers=headers)
+        return await self._ask("POST", path, parameters=parameters, headers=headers, within=within, json=body)
 
-    async def delete(self, path: str, **parameters: object) -> Any:
+    async def delete(self, path: str, *, within: float = ANSWER_SECONDS, **parameters: object) -> Any:
         """Have something removed."""
-        return await self._ask("DELETE", path, parameters=parameters)
+        return await self._ask("DELETE", path, parameters=parameters, within=within)
+
+    async def upload(self, path: str, /, content: bytes, **parameters: object) -> Any:
+        """Put a file there."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return await self._ask("PUT", path, parameters=parameters, headers=headers, content=content)
+
+    async def download(self, path: str, /, **parameters: object) -> bytes:
+        """Fetch a file."""
+        return (await self._answer("GET", path, parameters=parameters)).content
 
     async def lines(self, path: str, **parameters: object) -> AsyncIterator[str]:
         """Yield the lines of a long text as they come."""
@@ -126,17 +141,10 @@ class Client:
         path: str,
         *,
         parameters: Mapping[str, object] | None = None,
-        body: Mapping[str, object] | None = None,
-        headers: Mapping[str, str] | None = None,
+        within: float = ANSWER_SECONDS,
+        **sent: Any,
     ) -> Any:
-        try:
-            answer = await self._http.request(
-                verb, API + path, params=_given(parameters or {}), json=body, headers=dict(headers or {})
-            )
-        except httpx2.HTTPError as error:
-            raise self._away(error) from error
-        if answer.status_code >= _BAD:
-            raise self._problem(answer)
+        answer = await self._answer(verb, path, parameters=parameters, within=within, **sent)
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
@@ -144,6 +152,26 @@ class Client:
                 f"{self.server} answers with something else than Conductor does",
                 remedy="See that this is the address of a Conductor server.",
             ) from error
+
+    async def _answer(
+        self,
+        verb: str,
+        path: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        within: float = ANSWER_SECONDS,
+        **sent: Any,
+    ) -> httpx2.Response:
+        patience = httpx2.Timeout(ANSWER_SECONDS, read=within)
+        try:
+            answer = await self._http.request(
+                verb, API + path, params=_given(parameters or {}), timeout=patience, **sent
+            )
+        except httpx2.HTTPError as error:
+            raise self._away(error) from error
+        if answer.status_code >= _BAD:
+            raise self._problem(answer)
+        return answer
 
     def _away(self, error: Exception) -> UnreachableError:
         return UnreachableError(

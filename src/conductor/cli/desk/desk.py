@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from conductor.cli.desk.environments import EnvironmentDesk
 from conductor.cli.desk.issues import IssueDesk
 from conductor.domain.event import Event
 from conductor.domain.lease import Lease
@@ -22,6 +23,11 @@ class Desk(Protocol):
     @property
     def issues(self) -> IssueDesk:
         """What is asked about issues and who works on them."""
+        ...
+
+    @property
+    def environments(self) -> EnvironmentDesk:
+        """What is asked about development environments."""
         ...
 
     def now(self) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from conductor.bootstrap import App
+from conductor.cli.desk.environments import EnvironmentsHere
 from conductor.cli.desk.issues import IssuesHere
 from conductor.cli.interrupted import interrupted
 from conductor.domain.event import Event
@@ -25,6 +26,7 @@ class DeskHere:
         self._app = app
         self._world = app.world
         self.issues = IssuesHere(app)
+        self.environments = EnvironmentsHere(app)
 
     def now(self) -> datetime:
         """Tell the time."""

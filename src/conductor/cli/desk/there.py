@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from conductor.cli.desk import tokens
 from conductor.cli.desk.client import Client, connected
+from conductor.cli.desk.environments_there import EnvironmentsThere
 from conductor.cli.desk.issues import IssuesThere
 from conductor.cli.desk.reading import read, read_json
 from conductor.domain.event import Event, StepRecord
@@ -49,6 +50,7 @@ class DeskThere:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.issues = IssuesThere(client)
+        self.environments = EnvironmentsThere(client)
 
     def now(self) -> datetime:
         """Tell the time."""

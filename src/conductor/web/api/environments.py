@@ -6,7 +6,7 @@ from collections import deque
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from conductor.domain.environment import Environment
 from conductor.domain.lease import Lease
@@ -17,10 +17,12 @@ from conductor.operations.environments import EnvironmentRequest, EnvironmentVie
 from conductor.operations.ownership import refuse_unless_own
 from conductor.ports.environments import EnvironmentRow
 from conductor.ports.forge import Pushed
+from conductor.web.api.evidence import STREAM, LastEventId, lines_frame
 from conductor.web.api.schemas import AskForEnvironment, Command, Extend, Page, Printed, Push
 from conductor.web.api.visible import find_environment, repository_of, tracking_of
 from conductor.web.idempotency import Key, OnceRoute
 from conductor.web.site import Caller, Reader, Runner
+from conductor.web.streams import EventStream, frames
 
 router = APIRouter(prefix="/environments", tags=["environments"], route_class=OnceRoute)
 Named = Annotated[
@@ -29,6 +31,18 @@ Named = Annotated[
         max_length=64, description="Its id, or an unambiguous beginning of it.", examples=["shop-env-k3v9qd"]
     ),
 ]
+FilePath = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=1000,
+        pattern=r"^[^\x00]+$",
+        description="Relative to the repository, or absolute.",
+        examples=["docs/notes.md"],
+    ),
+]
+_BYTES = "application/octet-stream"
+_FILE = {_BYTES: {"schema": {"type": "string", "format": "binary"}}}
 _LINKED: dict[int | str, dict[str, Any]] = {
     201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is looked at."}}}
 }
@@ -92,15 +106,53 @@ async def logs(
     tail: Annotated[int, Query(ge=1, le=10_000, description="Only the last lines.")] = 1000,
 ) -> Page[LogLine]:
     """Give what its workspace wrote until now, the oldest line first. 409 where there is no workspace any more."""
-    row = await find_environment(caller, environment)
-    if row.state.status.is_over:
-        raise ConflictError(
-            f"{row.environment.id} is {row.state.status}", remedy="What its workspace wrote went with it."
-        )
+    row = await _standing(caller, environment)
     lines: deque[LogLine] = deque(maxlen=tail)
     async for line in environments.logs(caller.site.world, row.environment.id):
         lines.append(line)
     return Page(items=list(lines))
+
+
+@router.get(
+    "/{environment}/logs/stream",
+    operation_id="followEnvironmentLogs",
+    response_class=EventStream,
+    status_code=200,
+    responses=STREAM,
+)
+async def follow_logs(environment: Named, caller: Reader, last_event_id: LastEventId = None) -> EventStream:
+    """Follow what its workspace writes, from the first line or from where one was, until it stops: an array of lines in each frame."""
+    row = await _standing(caller, environment)
+    given = last_event_id or ""
+    after = int(given) if given.isdecimal() and len(given) < 10 else 0  # noqa: PLR2004 -- digits of a number of ours
+    lines = environments.logs(caller.site.world, row.environment.id, follow=True)
+    return EventStream(frames(caller.site.following.counted(lines, after=after), lines_frame))
+
+
+@router.get(
+    "/{environment}/files",
+    operation_id="readFileInEnvironment",
+    response_class=Response,
+    responses={200: {"description": "The file.", "content": _FILE}},
+)
+async def read_file(environment: Named, caller: Runner, path: FilePath) -> Response:
+    """Read a file of its workspace, of 8 MiB at most. Only who made it, and admins. Values of secrets are masked in it."""
+    row = await _own(caller, environment)
+    content = await environments.read_file(caller.site.world, row.environment.id, path)
+    return Response(content, media_type=_BYTES, headers={"Content-Disposition": "attachment"})
+
+
+@router.put(
+    "/{environment}/files",
+    operation_id="writeFileInEnvironment",
+    status_code=204,
+    openapi_extra={"requestBody": {"required": True, "content": _FILE}},
+)
+async def write_file(environment: Named, caller: Runner, path: FilePath, request: Request) -> None:
+    """Write a file of its workspace, of 1 MB at most, with the folders that it needs. Only who made it, and admins."""
+    row = await _own(caller, environment)
+    await environments.write_file(caller.site.world, row.environment.id, path, await request.body())
+    await caller.did("environment.write", row.environment.id, repository=row.environment.repository)
 
 
 @router.post("/{environment}/exec", operation_id="execInEnvironment")
@@ -170,6 +222,15 @@ async def release(environment: Named, caller: Runner) -> EnvironmentView:
     await environments.release(caller.site.world, row.environment.id)
     await caller.did("environment.release", row.environment.id, repository=row.environment.repository)
     return await environments.find(caller.site.world, row.environment.id)
+
+
+async def _standing(caller: Caller, name: str) -> EnvironmentRow:
+    row = await find_environment(caller, name)
+    if row.state.status.is_over:
+        raise ConflictError(
+            f"{row.environment.id} is {row.state.status}", remedy="What its workspace wrote went with it."
+        )
+    return row
 
 
 async def _own(caller: Caller, name: str) -> EnvironmentRow:

@@ -68,7 +68,7 @@ LastEventId = Annotated[
     str | None,
     Header(alias="Last-Event-ID", max_length=20_000, description="`id` of the last frame that came."),
 ]
-_STREAM: dict[int | str, dict[str, Any]] = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -91,7 +91,7 @@ async def events(row: LatestRun, caller: Reader, limit: Limit = 100, cursor: Cur
     operation_id="followEvents",
     response_class=EventStream,
     status_code=200,
-    responses=_STREAM,
+    responses=STREAM,
 )
 async def follow_events(row: LatestRun, caller: Reader, last_event_id: LastEventId = None) -> EventStream:
     """Follow what happens in a run, from its beginning or from where one was, until it has ended: an event in each frame."""
@@ -136,7 +136,7 @@ async def logs(
 
 
 @router.get(
-    "/logs/stream", operation_id="followLogs", response_class=EventStream, status_code=200, responses=_STREAM
+    "/logs/stream", operation_id="followLogs", response_class=EventStream, status_code=200, responses=STREAM
 )
 async def follow_logs(
     row: LatestRun, caller: Reader, workload: Workload = None, last_event_id: LastEventId = None
@@ -148,7 +148,7 @@ async def follow_logs(
         else LogPosition(attempt=row.run.attempt)
     )
     told = caller.site.following.lines(row.run.id, place, workload=workload)
-    return EventStream(frames(told, _lines_frame))
+    return EventStream(frames(told, _log_frame))
 
 
 @router.get("/workloads", operation_id="listWorkloads")
@@ -304,9 +304,14 @@ def _event_frames(told: Sequence[Event], _: int) -> bytes:
     return b"".join(frame(str(one.kind), _EVENT.dump_json(one), one.seq) for one in told)
 
 
-def _lines_frame(told: Sequence[LogLine], after: LogPosition) -> bytes:
+def lines_frame(told: Sequence[LogLine], place: object) -> bytes:
+    """Write lines of a log as one frame."""
     data = json.dumps([line_data(line) for line in told], ensure_ascii=False, separators=(",", ":"))
-    return frame("lines", data.encode(errors="replace"), place_text(after))
+    return frame("lines", data.encode(errors="replace"), place)
+
+
+def _log_frame(told: Sequence[LogLine], after: LogPosition) -> bytes:
+    return lines_frame(told, place_text(after))
 
 
 async def _chunks(lines: AsyncIterator[LogLine], write: Writer, *, named: bool) -> AsyncIterator[bytes]:

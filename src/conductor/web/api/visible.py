@@ -105,9 +105,7 @@ async def find_environment(caller: Caller, name: str) -> EnvironmentRow:
 
 
 def _no_environment(name: str) -> NotFoundError:
-    return NotFoundError(
-        f"there is no environment {name!r}", remedy="`conductor env list` shows the environments."
-    )
+    return NotFoundError(f"there is no environment {name!r}", remedy="`conductor env list` shows them.")
 
 
 def _missing(name: str) -> NotFoundError:
